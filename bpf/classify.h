@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which kind of SYN this is, by its options and its data. */
+#ifndef TFOGUARD_CLASSIFY_H
+#define TFOGUARD_CLASSIFY_H
+
+#include "options.h"
+#include "packet.h"
+#include "parse.h"
+
+stage enum verdict classify(const struct bytes *bytes, struct syn *s)
+{
+	__u32 l4 = s->packet->l4, header_len = s->packet->header_len;
+	struct option_walk w;
+	void *tcp, *cookie;
+
+	s->class = s->packet->data_len ? SYN_DATA : SYN_PLAIN;
+	if (header_len == TCP_HEADER)
+		return UNDECIDED;
+	/* True by what parse found; told to the verifier. */
+	if (l4 > IPV6_CHAIN_MAX || header_len > TCP_HEADER_MAX)
+		return V_unparsed_tcp;
+	tcp = bytes->data + l4;
+	/* The kernel reads options from any buffer, we from the first only. */
+	if (!fits(bytes, tcp, header_len))
+		return V_unparsed_tcp;
+
+	options_walk(bytes, tcp + TCP_HEADER, header_len - TCP_HEADER, &w);
+	s->tfo_bytes = w.tfo_bytes;
+	if (w.cookie_len == NO_COOKIE)
+		return UNDECIDED;
+	s->tfo_at = w.tfo_at;
+	s->tfo_exp = w.tfo_exp;
+	if (w.cookie_len == 0) {
+		s->class = SYN_REQUEST;
+		return UNDECIDED;
+	}
+	s->class = SYN_BAD_LENGTH;
+	if (w.cookie_len != TFO_COOKIE_LEN)
+		return UNDECIDED;
+	cookie = tcp + TCP_HEADER + (w.tfo_at & 63) +
+		 (w.tfo_exp ? TFO_HEADER_EXP : TFO_HEADER);
+	if (!fits(bytes, cookie, TFO_COOKIE_LEN))
+		return V_unparsed_tcp;
+	s->cookie = le64(load64(cookie));
+	s->class = SYN_COOKIE;
+	return UNDECIDED;
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every map, and the frozen settings: who writes it, who reads it. */
+#ifndef TFOGUARD_MAPS_H
+#define TFOGUARD_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "packet.h"
+
+/* Written by user space before load, then frozen. Read by every packet. */
+const volatile struct settings settings = {};
+
+/* Written by user space before load, then frozen: the counter slot of each
+ * verdict. Read by every packet. */
+const volatile __u8 counter_slot[VERDICT_COUNT] = {};
+
+/*
+ * The keys of the network namespace, shared by all its interfaces. Written by
+ * user space, which puts a whole new ring in the place of the old one: no
+ * packet sees half of a change, and when the write returns no packet sees the
+ * old ring. Read by SYNs that show a cookie.
+ */
+struct keyring_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	/* Sizes, not types: clang leaves a type that only an inner map names
+	 * out of the BTF ("can't determine value size"). */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct keyring));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct keyring_map);
+} keyring SEC(".maps");
+
+/* By port in host byte order. Written by user space, read by every SYN. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct port_policy);
+} ports SEC(".maps");
+
+/* Which device a frame is for. Written by user space, read by look. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096); /* every VLAN of a device */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct link_key);
+	__type(value, struct link);
+} links SEC(".maps");
+
+/* Written by the exit alone, read by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+/* The name of each counter slot. Written and read by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counter_names);
+} counter_names SEC(".maps");
+
+/* Written and read by user space: what this guard is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct guard_record);
+} record SEC(".maps");
+
+stage const struct keyring *ring(void)
+{
+	__u32 zero = 0;
+	void *inner = bpf_map_lookup_elem(&keyring, &zero);
+
+	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+#endif

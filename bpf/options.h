@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * TCP options, read as tcp_parse_options() reads them (net/ipv4/tcp_input.c):
+ * an end-of-list stops; a NOP is skipped; any other kind needs a size of at
+ * least 2 that fits in what remains, else the walk stops and what came before
+ * stands. Of the Fast Open options (34, or 254 with the magic) the last one of
+ * even cookie length counts; a parser that takes the first disagrees with the
+ * kernel.
+ */
+#ifndef TFOGUARD_OPTIONS_H
+#define TFOGUARD_OPTIONS_H
+
+#include "packet.h"
+#include "walk.h"
+
+#define OPTIONS_MAX 40 /* bytes */
+#define OPTION_END 0
+#define OPTION_NOP 1
+
+#define NO_COOKIE (-1)
+
+struct option_walk {
+	void *options;
+	void *end;
+	__u32 len; /* bytes of options, at most OPTIONS_MAX */
+	__u32 at; /* offset of the next one */
+	__u64 tfo_bytes; /* as in struct packet */
+	__u32 tfo_at;
+	__s32 cookie_len; /* bytes; NO_COOKIE where no option counts */
+	__u32 tfo_exp;
+};
+
+static long option_step(__u32 i, void *state)
+{
+	struct option_walk *w = state;
+	__u32 at = w->at, size, header;
+	__u8 *option;
+
+	(void)i;
+	/* The last byte alone can't be an option that matters. */
+	if (at + 2 > w->len || at > OPTIONS_MAX)
+		return WALK_STOP;
+	option = w->options + at;
+	if ((void *)option + 2 > w->end)
+		return WALK_STOP;
+	if (option[0] == OPTION_NOP) {
+		w->at = at + 1;
+		return WALK_ON;
+	}
+	size = option[1];
+	if (option[0] == OPTION_END || size < 2 || at + size > w->len)
+		return WALK_STOP;
+	w->at = at + size;
+
+	if (option[0] == TFO_KIND) {
+		header = TFO_HEADER;
+	} else if (option[0] == TFO_KIND_EXP && size >= TFO_HEADER_EXP &&
+		   (void *)option + TFO_HEADER_EXP <= w->end &&
+		   load16(option + 2) == be16(TFO_EXP_MAGIC)) {
+		header = TFO_HEADER_EXP;
+	} else {
+		return WALK_ON;
+	}
+	w->tfo_bytes |= ((1ULL << (size & 63)) - 1) << (at & 63);
+	if ((size & 1) == 0) {
+		w->tfo_at = at;
+		w->tfo_exp = header == TFO_HEADER_EXP;
+		w->cookie_len = size - header;
+	}
+	return WALK_ON;
+}
+
+/* @len bytes of options, which end where the TCP header does. */
+stage void options_walk(const struct bytes *bytes, void *options, __u32 len,
+			struct option_walk *w)
+{
+	*w = (struct option_walk){
+		.options = options,
+		.end = bytes->end,
+		.len = len,
+		.cookie_len = NO_COOKIE,
+	};
+	walk(OPTIONS_MAX, option_step, w);
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * struct packet: all that the stages may know of a packet. parse fills the
+ * layers, classify the options; only they and act are handed its bytes.
+ *
+ * This header and parse.h, options.h, walk.h, classify.h and prove.h are pure:
+ * no map, no clock, no helper but bpf_loop. They compile on the host too, for
+ * unit tests and fuzzers.
+ */
+#ifndef TFOGUARD_PACKET_H
+#define TFOGUARD_PACKET_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#include "config.h"
+#include "fastopen.h"
+#include "keyring.h"
+#include "verdict.h"
+
+#define stage static inline __attribute__((always_inline))
+
+/* In the order in which a packet's way may end. */
+enum syn_class {
+	SYN_PLAIN, /* no Fast Open option that counts, no data */
+	SYN_REQUEST, /* asks for a cookie, with or without data */
+	SYN_COOKIE, /* shows a cookie of 8 bytes, with or without data */
+	SYN_BAD_LENGTH, /* a cookie of a length that cannot match */
+	SYN_DATA, /* data and no Fast Open option that counts */
+};
+
+/* The packet's first buffer: nothing is read outside. */
+struct bytes {
+	void *data;
+	void *end;
+};
+
+struct packet {
+	__u32 len; /* bytes of the whole frame, further buffers included */
+
+	/* link */
+	__u64 dmac; /* as in struct link */
+	struct link_key tags;
+
+	/* network; offsets in bytes from data */
+	enum family family;
+	__u16 l3;
+	__u16 l4;
+	__u8 tos; /* IPv4 tos, IPv6 traffic class */
+	struct tfo_path path;
+
+	/* transport */
+	__be16 sport;
+	__be16 dport;
+	__u8 header_len; /* bytes of the TCP header with its options */
+	__u32 data_len; /* bytes of data by the IP length */
+	struct port_policy policy;
+};
+
+/* A SYN to a guarded port, with what its options say. */
+struct syn {
+	const struct packet *packet;
+	enum syn_class class;
+	__u64 tfo_bytes; /* bit i: byte i of the options is part of a TFO option */
+	__u8 tfo_at; /* offset in the options of the TFO option that counts */
+	__u8 tfo_exp; /* it is the older form, kind 254 */
+	__u64 cookie; /* its 8 bytes read little-endian */
+};
+
+/*
+ * Loads from an address of any alignment. The verifier allows them where the
+ * kernel was built for a machine that does; clang, told the truth, would load
+ * byte by byte.
+ */
+#ifdef __bpf__
+#define load16(at) (*(const __u16 *)(at))
+#define load32(at) (*(const __u32 *)(at))
+#define load64(at) (*(const __u64 *)(at))
+#else
+#include <string.h>
+#define LOAD(bits)                                                             \
+	static inline __u##bits load##bits(const void *at)                     \
+	{                                                                      \
+		__u##bits v;                                                   \
+		memcpy(&v, at, sizeof(v));                                     \
+		return v;                                                      \
+	}
+LOAD(16)
+LOAD(32)
+LOAD(64)
+#undef LOAD
+#endif
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define le64(v) (v)
+#define be16(v) ((__u16)__builtin_bswap16(v))
+#else
+#define le64(v) __builtin_bswap64(v)
+#define be16(v) (v)
+#endif
+
+/* Whether @n bytes from @at lie in the first buffer. */
+#define fits(bytes, at, n) ((void *)(at) + (n) <= (bytes)->end)
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From the frame to the TCP header: Ethernet with up to two VLAN tags or none
+ * at all, IPv4, IPv6 with extension headers. What is not an opening SYN leaves
+ * here, after as few loads as tell it; a SYN's lengths are checked as the
+ * kernel checks them (ip_rcv_core, ip6_rcv_core, tcp_v4_rcv).
+ */
+#ifndef TFOGUARD_PARSE_H
+#define TFOGUARD_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include "packet.h"
+#include "walk.h"
+
+#define VLAN_VID_MASK 0x0fff
+#define L3_MAX 22 /* bytes: Ethernet and two tags */
+
+#define IPV4_DF 0x4000 /* all but this bit of frag_off says "fragment" */
+#define IPV4_RESERVED 0x8000
+#define IPV4_FRAGMENT ((__u16)~(IPV4_DF | IPV4_RESERVED))
+#define IPV6_FRAGMENT 0xfff9 /* offset and M, RFC 8200 section 4.5 */
+#define IPV6_EXTENSIONS_MAX 8
+#define IPV6_CHAIN_MAX 2047 /* bytes from the frame's start, all headers */
+
+#define TCP_HEADER 20
+#define TCP_HEADER_MAX 60
+#define TCP_CHECK_AT 16
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+struct vlan_header {
+	__be16 tci;
+	__be16 proto;
+};
+
+stage int is_vlan(__be16 proto)
+{
+	return proto == be16(ETH_P_8021Q) || proto == be16(ETH_P_8021AD);
+}
+
+/* Zero for a tag with VLAN 0 (priority only), which the kernel ignores. */
+stage __u32 link_tag(__be16 tpid, __be16 tci)
+{
+	__u32 vid = be16(tci) & VLAN_VID_MASK;
+
+	return vid ? (__u32)be16(tpid) << 16 | vid : 0;
+}
+
+/* Sets l3; @proto is the EtherType found there. */
+stage enum verdict parse_link(const struct bytes *bytes, struct packet *p,
+			      int no_ethernet, __be16 *proto)
+{
+	struct vlan_header *vlan;
+	struct ethhdr *eth = bytes->data;
+
+	if (no_ethernet) {
+		if (!fits(bytes, bytes->data, 1))
+			return V_unparsed_link;
+		*proto = (*(__u8 *)bytes->data >> 4) == 6 ? be16(ETH_P_IPV6) :
+							be16(ETH_P_IP);
+		return UNDECIDED;
+	}
+	if (!fits(bytes, eth, sizeof(*eth)))
+		return V_unparsed_link;
+	*proto = load16((void *)eth + offsetof(struct ethhdr, h_proto));
+	p->l3 = sizeof(*eth);
+	if (!is_vlan(*proto))
+		return UNDECIDED;
+
+	vlan = (void *)(eth + 1);
+	if (!fits(bytes, vlan, sizeof(*vlan)))
+		return V_unparsed_link;
+	p->tags.tag[0] = link_tag(*proto, vlan->tci);
+	*proto = vlan->proto;
+	p->l3 += sizeof(*vlan);
+	if (!is_vlan(*proto))
+		return UNDECIDED;
+
+	vlan++;
+	if (!fits(bytes, vlan, sizeof(*vlan)))
+		return V_unparsed_link;
+	p->tags.tag[1] = link_tag(*proto, vlan->tci);
+	*proto = vlan->proto;
+	p->l3 += sizeof(*vlan);
+	return is_vlan(*proto) ? V_unparsed_link : UNDECIDED;
+}
+
+stage enum verdict parse_ipv4(const struct bytes *bytes, struct packet *p)
+{
+	struct iphdr *ip = bytes->data + p->l3;
+
+	p->family = FAMILY_ipv4;
+	if (!fits(bytes, ip, sizeof(*ip)))
+		return V_unparsed_ip;
+	if (ip->version != 4 || ip->ihl < 5)
+		return V_unparsed_ip;
+	if (ip->protocol != IPPROTO_TCP)
+		return V_not_tcp;
+	if (ip->frag_off & be16(IPV4_FRAGMENT))
+		return V_fragment;
+	p->l4 = p->l3 + ip->ihl * 4;
+	return UNDECIDED;
+}
+
+struct extension_walk {
+	void *data;
+	void *end;
+	__u32 at; /* offset from data */
+	__u32 next; /* what stands there, an IPPROTO_ */
+	enum verdict verdict;
+};
+
+/* One extension header of RFC 8200 section 4. */
+static long extension_step(__u32 i, void *state)
+{
+	struct extension_walk *w = state;
+	__u8 *ext;
+
+	(void)i;
+	if (w->at > IPV6_CHAIN_MAX) {
+		w->verdict = V_unparsed_ip;
+		return WALK_STOP;
+	}
+	if (w->next != IPPROTO_HOPOPTS && w->next != IPPROTO_ROUTING &&
+	    w->next != IPPROTO_DSTOPTS && w->next != IPPROTO_FRAGMENT)
+		return WALK_STOP;
+
+	ext = w->data + w->at;
+	if ((void *)ext + 8 > w->end) {
+		w->verdict = V_unparsed_ip;
+		return WALK_STOP;
+	}
+	if (w->next == IPPROTO_FRAGMENT) {
+		/* Without offset and M it is a whole packet (RFC 6946). */
+		if (load16(ext + 2) & be16(IPV6_FRAGMENT)) {
+			w->verdict = V_fragment;
+			return WALK_STOP;
+		}
+		w->at += 8;
+	} else {
+		/* Segments left: this is a hop, not the destination. */
+		if (w->next == IPPROTO_ROUTING && ext[3]) {
+			w->verdict = V_not_ours;
+			return WALK_STOP;
+		}
+		w->at += 8 + ext[1] * 8;
+	}
+	w->next = ext[0];
+	return WALK_ON;
+}
+
+stage enum verdict parse_ipv6(const struct bytes *bytes, struct packet *p)
+{
+	struct ipv6hdr *ip = bytes->data + p->l3;
+	struct extension_walk w;
+
+	p->family = FAMILY_ipv6;
+	if (!fits(bytes, ip, sizeof(*ip)))
+		return V_unparsed_ip;
+	if (ip->version != 6)
+		return V_unparsed_ip;
+	p->l4 = p->l3 + sizeof(*ip);
+	if (ip->nexthdr == IPPROTO_TCP)
+		return UNDECIDED;
+
+	w = (struct extension_walk){
+		.data = bytes->data,
+		.end = bytes->end,
+		.at = p->l4,
+		.next = ip->nexthdr,
+	};
+	walk(IPV6_EXTENSIONS_MAX, extension_step, &w);
+	if (w.verdict)
+		return w.verdict;
+	if (w.next == IPPROTO_HOPOPTS || w.next == IPPROTO_ROUTING ||
+	    w.next == IPPROTO_DSTOPTS || w.next == IPPROTO_FRAGMENT)
+		return V_unparsed_ip; /* a longer chain than we follow */
+	if (w.next != IPPROTO_TCP)
+		return V_not_tcp;
+	if (w.at > IPV6_CHAIN_MAX)
+		return V_unparsed_ip;
+	p->l4 = w.at;
+	return UNDECIDED;
+}
+
+/* Leaves at once what is not an opening SYN. */
+stage enum verdict parse_tcp(const struct bytes *bytes, struct packet *p)
+{
+	__u8 *tcp = bytes->data + p->l4;
+	__u8 flags;
+
+	if (!fits(bytes, tcp, TCP_HEADER))
+		return V_unparsed_tcp;
+	flags = tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
+	if (flags != TCP_SYN)
+		return V_segment;
+	p->sport = load16(tcp);
+	p->dport = load16(tcp + 2);
+	p->header_len = (tcp[12] >> 4) * 4;
+	return UNDECIDED;
+}
+
+/* What only a SYN is asked: addresses, and lengths that fit each other. */
+stage enum verdict parse_syn(const struct bytes *bytes, struct packet *p)
+{
+	__u8 *l3 = bytes->data + p->l3;
+	__u32 ip_len;
+
+	/* Both were checked before; the verifier has forgotten one of them. */
+	if (p->family == FAMILY_ipv4) {
+		if (!fits(bytes, l3, sizeof(struct iphdr)))
+			return V_unparsed_ip;
+		ip_len = be16(load16(l3 + 2));
+		p->tos = l3[1];
+		p->path.words[0] = le64(load64(l3 + 12));
+	} else {
+		if (!fits(bytes, l3, sizeof(struct ipv6hdr)))
+			return V_unparsed_ip;
+		ip_len = sizeof(struct ipv6hdr) + be16(load16(l3 + 4));
+		p->tos = (be16(load16(l3)) >> 4) & 0xff;
+		p->path.words[0] = le64(load64(l3 + 8));
+		p->path.words[1] = le64(load64(l3 + 16));
+		p->path.words[2] = le64(load64(l3 + 24));
+		p->path.words[3] = le64(load64(l3 + 32));
+	}
+	if (p->l3 + ip_len > p->len || p->l3 + ip_len < p->l4)
+		return V_unparsed_ip;
+	if (p->header_len < TCP_HEADER ||
+	    p->l4 + p->header_len > p->l3 + ip_len)
+		return V_unparsed_tcp;
+	p->data_len = p->l3 + ip_len - p->l4 - p->header_len;
+	return UNDECIDED;
+}
+
+stage enum verdict parse(const struct bytes *bytes, struct packet *p,
+			 int no_ethernet)
+{
+	enum verdict v;
+	__be16 proto;
+
+	v = parse_link(bytes, p, no_ethernet, &proto);
+	if (v)
+		return v;
+	if (proto == be16(ETH_P_IP))
+		v = parse_ipv4(bytes, p);
+	else if (proto == be16(ETH_P_IPV6))
+		v = parse_ipv6(bytes, p);
+	else
+		return V_not_tcp;
+	if (v)
+		return v;
+	return parse_tcp(bytes, p) ?: parse_syn(bytes, p);
+}
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the operator decided for a port: screen asks early, settle concludes. */
+#ifndef TFOGUARD_POLICY_H
+#define TFOGUARD_POLICY_H
+
+#include "maps.h"
+#include "packet.h"
+
+/* Is the port guarded at all? */
+stage enum verdict screen(struct packet *p)
+{
+	__u32 port = be16(p->dport);
+	struct port_policy *policy = bpf_map_lookup_elem(&ports, &port);
+
+	if (!policy || policy->mode == PORT_unguarded)
+		return V_unguarded;
+	p->policy = *policy;
+	if (policy->mode == PORT_pass)
+		return V_port_pass;
+	return UNDECIDED;
+}
+
+/*
+ * Whether settle will do something to this SYN, given that it proved nothing:
+ * what passes in any case need not be looked up.
+ */
+stage int would_touch(const struct syn *s)
+{
+	switch (s->packet->policy.mode) {
+	case PORT_off:
+		return s->class != SYN_PLAIN || s->tfo_bytes;
+	case PORT_drop:
+		if (s->packet->data_len)
+			return 1;
+	}
+	return s->class != SYN_PLAIN && s->class != SYN_REQUEST;
+}
+
+/* The last word, by class and policy: nothing was proven, and it is ours. */
+stage enum verdict settle(const struct syn *s)
+{
+	if (!would_touch(s))
+		return s->class == SYN_PLAIN ? V_plain_syn : V_cookie_request;
+	if (s->packet->policy.mode == PORT_off)
+		return V_port_off;
+	if (s->packet->policy.mode == PORT_drop && s->packet->data_len)
+		return V_port_drop;
+	switch (s->class) {
+	case SYN_COOKIE:
+		return s->packet->policy.forged == FORGED_drop ? V_forged_drop :
+							 V_forged;
+	case SYN_BAD_LENGTH:
+		return V_bad_length;
+	default:
+		return V_data_without_cookie;
+	}
+}
+
+#endif

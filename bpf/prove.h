@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A cookie that one of our keys made proves that its sender held the address. */
+#ifndef TFOGUARD_PROVE_H
+#define TFOGUARD_PROVE_H
+
+#include "packet.h"
+
+stage int cookie_fits(const struct syn *s, const struct siphash_key *key)
+{
+	return s->cookie == tfo_cookie(key, &s->packet->path,
+				       s->packet->family == FAMILY_ipv4 ?
+					       TFO_PATH_WORDS_IPV4 :
+					       TFO_PATH_WORDS_IPV6);
+}
+
+/* @ring may be NULL: no key is known. */
+stage enum verdict prove(const struct syn *s, const struct keyring *ring)
+{
+	if (s->class != SYN_COOKIE || s->packet->policy.mode != PORT_guard ||
+	    !ring)
+		return UNDECIDED;
+#define X(name, meaning)                                                       \
+	if (!key_is_empty(&ring->slot[KEY_##name].secret) &&                   \
+	    cookie_fits(s, &ring->slot[KEY_##name].secret))                    \
+		return V_valid_##name;
+	KEY_SLOTS(X)
+#undef X
+	return UNDECIDED;
+}
+
+#endif
