@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The subcommands. Each parses its own arguments and returns an exit code. */
+#ifndef TFOGUARD_CMD_H
+#define TFOGUARD_CMD_H
+
+/* X(name, arguments, meaning); dispatch and help come from it. */
+#define COMMANDS(X)                                                            \
+	X(attach, "IFACE", "Guard an interface, or exchange its guard")        \
+	X(detach, "IFACE", "Take the guard off")                               \
+	X(status, "[IFACE]", "What is attached, how, with which keys")         \
+	X(stats, "[IFACE]", "Packets and bytes by verdict")                    \
+	X(explain, "FILE.pcap", "Judge the packets of a capture")              \
+	X(cookie, "CLIENT SERVER", "Compute a Fast Open cookie")               \
+	X(key, "show", "The keys of the guard and of the kernel")              \
+	X(version, "", "Versions of this program and what it runs on")
+
+#define X(name, arguments, meaning) int cmd_##name(int argc, char **argv);
+COMMANDS(X)
+#undef X
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <argp.h>
+
+#include "cmd.h"
+#include "guard.h"
+#include "output.h"
+
+struct arguments {
+	struct output output;
+	const char *ifname;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->output;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->ifname)
+			argp_error(state, "one interface at a time");
+		a->ifname = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->ifname)
+			argp_error(state, "which interface?");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child children[] = { { &output_argp, 0, 0, 0 },
+					      { 0 } };
+static const struct argp argp = {
+	.parser = parse_option,
+	.args_doc = "IFACE",
+	.doc = "Take the guard off an interface, and leave it as it was before.",
+	.children = children,
+};
+
+int cmd_detach(int argc, char **argv)
+{
+	struct arguments a = { 0 };
+	struct fault f = { 0 };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (guard_detach(a.ifname, &f))
+		return output_fault(&a.output, &f);
+	return EXIT_DONE;
+}

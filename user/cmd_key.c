@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "guard.h"
+#include "kernel.h"
+#include "keytext.h"
+#include "output.h"
+
+struct arguments {
+	struct output output;
+	bool show;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->output;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->show || strcmp(arg, "show"))
+			argp_error(state, "\"%s\" is not show", arg);
+		a->show = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->show)
+			argp_error(state, "what about the keys? show");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child children[] = { { &output_argp, 0, 0, 0 },
+					      { 0 } };
+static const struct argp argp = {
+	.parser = parse_option,
+	.args_doc = "show",
+	.doc = "Print the keys of the guard and of the kernel in this network "
+	       "namespace, by fingerprint: the keys themselves stay secret.",
+	.children = children,
+};
+
+static const char *const slot_names[] = {
+#define X(slot, meaning) #slot,
+	KEY_SLOTS(X)
+#undef X
+};
+
+/* Whether the guard accepts by its map all that the kernel accepts. */
+static bool covers(const struct keyring *ring, const struct siphash_key *keys,
+		   int n)
+{
+	for (int i = 0; i < n; i++) {
+		bool found = false;
+
+		for (int slot = 0; slot < KEY_SLOT_COUNT; slot++)
+			found = found || !memcmp(&ring->slot[slot].secret,
+						 &keys[i], sizeof(*keys));
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void print_text(const struct keyring *ring,
+		       const struct siphash_key *keys, int n)
+{
+	static const char *const kernel_names[] = { "primary", "backup" };
+	char id[KEYTEXT_ID_LEN + 1];
+
+	for (int i = 0; i < KEY_SLOT_COUNT; i++) {
+		keytext_id(&ring->slot[i].secret, id);
+		printf("guard  %-9s %s\n", slot_names[i], id);
+	}
+	for (int i = 0; i < n; i++) {
+		keytext_id(&keys[i], id);
+		printf("kernel %-9s %s\n", kernel_names[i], id);
+	}
+	if (!n)
+		puts("kernel           none: no listener has turned Fast Open on "
+		     "yet, or the key is all zeros");
+	if (!covers(ring, keys, n))
+		puts("The kernel has a key that the guard's map lacks; \"tfoguard "
+		     "attach\" again adopts it.");
+}
+
+static json_t *to_json(const struct keyring *ring,
+		       const struct siphash_key *keys, int n)
+{
+	json_t *guard = json_object(), *kernel = json_array();
+	char id[KEYTEXT_ID_LEN + 1];
+
+	for (int i = 0; i < KEY_SLOT_COUNT; i++) {
+		keytext_id(&ring->slot[i].secret, id);
+		json_object_set_new(guard, slot_names[i],
+				    key_is_empty(&ring->slot[i].secret) ?
+					    json_null() :
+					    json_string(id));
+	}
+	for (int i = 0; i < n; i++) {
+		keytext_id(&keys[i], id);
+		json_array_append_new(kernel, json_string(id));
+	}
+	return json_pack("{s:o,s:o,s:b}", "guard", guard, "kernel", kernel,
+			 "in_step", covers(ring, keys, n));
+}
+
+int cmd_key(int argc, char **argv)
+{
+	struct siphash_key keys[KEYTEXT_KEYS_MAX];
+	struct arguments a = { 0 };
+	struct fault f = { 0 };
+	struct keyring ring;
+	int err, n;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	fault_tried(&f, "show the keys");
+	n = kernel_keys(keys);
+	if (n < 0) {
+		if (n == -EACCES || n == -EPERM)
+			fault_advise(&f, "run it as root");
+		fault_fail(&f, EXIT_FAILED, n,
+			   "the kernel's key (net.ipv4.tcp_fastopen_key) can't be "
+			   "read: %s",
+			   strerror(-n));
+		return output_fault(&a.output, &f);
+	}
+	err = guard_keyring(&ring);
+	if (err == -ENOENT) {
+		fault_advise(&f, "attach one: tfoguard attach IFACE");
+		fault_fail(&f, EXIT_NOT_ATTACHED, err,
+			   "no guard is attached in this network namespace");
+		return output_fault(&a.output, &f);
+	}
+	if (err) {
+		fault_fail(&f, EXIT_FAILED, err, "the guard's ring: %s",
+			   strerror(-err));
+		return output_fault(&a.output, &f);
+	}
+	if (a.output.json)
+		output_json(&a.output, to_json(&ring, keys, n));
+	else
+		print_text(&ring, keys, n);
+	explicit_bzero(keys, sizeof(keys));
+	explicit_bzero(&ring, sizeof(ring));
+	return EXIT_DONE;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd.h"
+#include "guard.h"
+#include "output.h"
+
+struct arguments {
+	struct output output;
+	const char *ifname;
+	bool watch;
+	bool all;
+};
+
+static const struct argp_option options[] = {
+	{ "watch", 'w', 0, 0, "Print rates every second until interrupted", 1 },
+	{ "all", 'a', 0, 0, "Also verdicts that no packet had", 1 },
+	{ 0 }
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->output;
+		return 0;
+	case 'w':
+		a->watch = true;
+		return 0;
+	case 'a':
+		a->all = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->ifname)
+			argp_error(state, "one interface at a time");
+		a->ifname = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child children[] = { { &output_argp, 0, 0, 0 },
+					      { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_option,
+	.args_doc = "[IFACE]",
+	.doc = "Print packets and bytes by verdict since the guard was attached, "
+	       "of one interface or of all.",
+	.children = children,
+};
+
+static const char *const family_names[] = {
+#define X(name, meaning) #name,
+	FAMILIES(X)
+#undef X
+};
+
+/* What a counter's name stands for; "unknown" for another version's. */
+static const char *action_of(const char *verdict)
+{
+#define X(name, action, meaning)                                               \
+	if (!strcmp(verdict, #name))                                           \
+		return #action;
+	VERDICTS(X)
+#undef X
+	return "unknown";
+}
+
+static struct counter total(const struct guard_status *s, int slot)
+{
+	struct counter sum = { 0 };
+
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		sum.packets += s->counters.slot[slot][family].packets;
+		sum.bytes += s->counters.slot[slot][family].bytes;
+	}
+	return sum;
+}
+
+static json_t *counter_json(const struct counter *c)
+{
+	return json_pack("{s:I,s:I}", "packets", (json_int_t)c->packets,
+			 "bytes", (json_int_t)c->bytes);
+}
+
+static void print_json(const struct guard_status *s, const struct output *out)
+{
+	json_t *verdicts = json_object();
+
+	for (int i = 0; i < COUNTER_SLOTS && s->names.name[i][0]; i++) {
+		const char *name = s->names.name[i];
+		struct counter sum = total(s, i);
+		json_t *row = counter_json(&sum), *families = json_object();
+
+		for (int family = 0; family < FAMILY_COUNT; family++)
+			json_object_set_new(
+				families, family_names[family],
+				counter_json(&s->counters.slot[i][family]));
+		json_object_set_new(row, "action",
+				    json_string(action_of(name)));
+		json_object_set_new(row, "families", families);
+		json_object_set_new(verdicts, name, row);
+	}
+	output_json(out, json_pack("{s:s,s:b,s:o}", "interface",
+				   s->record.ifname, "observe",
+				   s->record.settings.observe, "verdicts",
+				   verdicts));
+}
+
+static void print_text(const struct guard_status *s, bool all)
+{
+	struct counter sum = { 0 };
+
+	printf("%s%s\n  %-20s %-8s %15s %18s\n", s->record.ifname,
+	       s->record.settings.observe ? " (observing only)" : "",
+	       "VERDICT", "ACTION", "PACKETS", "BYTES");
+	for (int i = 0; i < COUNTER_SLOTS && s->names.name[i][0]; i++) {
+		struct counter c = total(s, i);
+
+		sum.packets += c.packets;
+		sum.bytes += c.bytes;
+		if (c.packets || all)
+			printf("  %-20s %-8s %15llu %18llu\n",
+			       s->names.name[i], action_of(s->names.name[i]),
+			       c.packets, c.bytes);
+	}
+	printf("  %-20s %-8s %15llu %18llu\n", "all packets", "", sum.packets,
+	       sum.bytes);
+}
+
+static void print_once(const struct guard_status *s, void *arg)
+{
+	struct arguments *a = arg;
+
+	if (a->output.json)
+		print_json(s, &a->output);
+	else
+		print_text(s, a->all);
+}
+
+/* One guard at a time is remembered between two looks. */
+#define WATCHED_MAX 64
+
+struct watch {
+	struct arguments *arguments;
+	struct guard_status before[WATCHED_MAX];
+	unsigned int n_before;
+	double seconds; /* since the look before; 0 at the first */
+};
+
+static struct guard_status *look_before(struct watch *w,
+					const struct guard_status *now)
+{
+	for (unsigned int i = 0; i < w->n_before; i++)
+		if (w->before[i].record.ifindex == now->record.ifindex)
+			return &w->before[i];
+	if (w->n_before == WATCHED_MAX)
+		return NULL;
+	w->before[w->n_before] = *now;
+	return &w->before[w->n_before++];
+}
+
+static void print_rates(const struct guard_status *s, void *arg)
+{
+	struct watch *w = arg;
+	struct guard_status *before = look_before(w, s);
+
+	if (!before)
+		return;
+	if (w->arguments->output.json) {
+		print_json(s, &w->arguments->output);
+	} else if (w->seconds > 0) {
+		printf("%s\n  %-20s %-8s %15s %15s\n", s->record.ifname,
+		       "VERDICT", "ACTION", "PACKETS/S", "BYTES/S");
+		for (int i = 0; i < COUNTER_SLOTS && s->names.name[i][0]; i++) {
+			struct counter now = total(s, i),
+				       then = total(before, i);
+
+			if (now.packets == then.packets &&
+			    !w->arguments->all)
+				continue;
+			printf("  %-20s %-8s %15.0f %15.0f\n",
+			       s->names.name[i], action_of(s->names.name[i]),
+			       (double)(now.packets - then.packets) /
+				       w->seconds,
+			       (double)(now.bytes - then.bytes) / w->seconds);
+		}
+	}
+	*before = *s;
+}
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int watch(struct arguments *a, struct fault *f)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	static struct watch w;
+	double then = now_s();
+	int err;
+
+	w.arguments = a;
+	while (!(err = guard_each(a->ifname, print_rates, &w, f))) {
+		fflush(stdout);
+		nanosleep(&second, NULL);
+		w.seconds = now_s() - then;
+		then += w.seconds;
+	}
+	return err;
+}
+
+int cmd_stats(int argc, char **argv)
+{
+	struct arguments a = { 0 };
+	struct fault f = { 0 };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	fault_tried(&f, "read the counters%s%s", a.ifname ? " of " : "",
+		    a.ifname ?: "");
+	if (a.watch ? watch(&a, &f) :
+		      guard_each(a.ifname, print_once, &a, &f))
+		return output_fault(&a.output, &f);
+	return EXIT_DONE;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The guard on interfaces of this network namespace. */
+#ifndef TFOGUARD_GUARD_H
+#define TFOGUARD_GUARD_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "fault.h"
+#include "keyring.h"
+#include "ports.h"
+
+struct guard_request {
+	const char *ifname;
+	enum attach_mode mode;
+	bool observe;
+	const struct port_policy *ports; /* PORT_COUNT of them */
+};
+
+/*
+ * Attach, or replace what is attached: no packet passes unguarded, none is
+ * counted twice, counters and keys stay. On failure all is as it was before.
+ * One at a time: a second one waits, and gives up after ten seconds.
+ */
+int guard_attach(const struct guard_request *, struct fault *);
+
+/* Leave the interface and the pins as they were before the first attach. Also
+ * of an interface that has gone, by the name it had. */
+int guard_detach(const char *ifname, struct fault *);
+
+/* What is attached to one interface. */
+struct guard_status {
+	struct guard_record record;
+	char ifname[16]; /* as it is called now; empty where it has gone */
+	bool held; /* the program is on the hook */
+	unsigned int prog_id;
+	struct counters counters;
+	struct counter_names names;
+};
+
+/*
+ * Visit each guard of the namespace, or the one on @ifname where that is not
+ * NULL. EXIT_NOT_ATTACHED where there is none.
+ */
+int guard_each(const char *ifname,
+	       void (*visit)(const struct guard_status *, void *arg), void *arg,
+	       struct fault *);
+
+/* The policy of each port of an attached guard. */
+int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT]);
+
+/* The total of a verdict and family, found by its name. */
+struct counter guard_counter(const struct guard_status *, const char *verdict,
+			     enum family);
+
+/* The ring of the namespace; -ENOENT where nothing is attached. */
+int guard_keyring(struct keyring *);
+
+const char *guard_mode_name(unsigned int mode);
+
+#endif

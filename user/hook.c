@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "hook.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+#include "chain.skel.h"
+#include "pins.h"
+#include "probe.skel.h"
+#include "program.h"
+
+/* Early in the chain: what it cuts should not reach the others whole. */
+#define RUN_PRIORITY 10
+
+static __u32 xdp_flags(enum attach_mode mode)
+{
+	return mode == ATTACH_native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+}
+
+/* One step of the probe that failed. */
+static bool cannot(char *why, size_t size, const char *step, int err)
+{
+	snprintf(why, size, "%s: %s", step, strerror(err));
+	return false;
+}
+
+bool hook_can_chain(char *why, size_t size)
+{
+	struct bpf_program *replacement;
+	struct probe_bpf *target, *probe = NULL;
+	struct bpf_link *link = NULL;
+	bool can = false;
+	int err;
+
+	target = probe_bpf__open();
+	if (!target)
+		return cannot(why, size, "the probe can't be opened", errno);
+	bpf_program__set_autoload(target->progs.probe_replacement, false);
+	err = probe_bpf__load(target);
+	if (err) {
+		cannot(why, size, "the kernel refused the probe", -err);
+		goto out;
+	}
+	probe = probe_bpf__open();
+	if (!probe) {
+		cannot(why, size, "the probe can't be opened", errno);
+		goto out;
+	}
+	replacement = probe->progs.probe_replacement;
+	bpf_program__set_autoload(probe->progs.probe_target, false);
+	err = bpf_program__set_attach_target(
+		      replacement, bpf_program__fd(target->progs.probe_target),
+		      "probe_slot") ?:
+	      probe_bpf__load(probe);
+	if (err) {
+		cannot(why, size, "the kernel refuses freplace programs", -err);
+		goto out;
+	}
+	link = bpf_program__attach_freplace(
+		replacement, bpf_program__fd(target->progs.probe_target),
+		"probe_slot");
+	if (!link)
+		cannot(why, size, "the kernel attaches no freplace program",
+		       errno);
+	else
+		can = true;
+out:
+	bpf_link__destroy(link);
+	probe_bpf__destroy(probe);
+	probe_bpf__destroy(target);
+	return can;
+}
+
+static void program_name(unsigned int id, char name[16])
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	name[0] = '\0';
+	if (fd < 0)
+		return;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+		snprintf(name, 16, "%.15s", info.name);
+	close(fd);
+}
+
+int hook_holder(const struct hook *hook, enum hook_holder *holder,
+		char name[16], unsigned int *prog_id)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct xdp_multiprog *chain;
+
+	if (bpf_xdp_query((int)hook->ifindex, 0, &query))
+		return -errno;
+	*holder = HOOK_FREE;
+	*prog_id = query.prog_id ?: query.drv_prog_id ?: query.skb_prog_id;
+	if (!*prog_id)
+		return 0;
+	program_name(*prog_id, name);
+	*holder = HOOK_FOREIGN;
+	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
+	if (libxdp_get_error(chain))
+		return 0;
+	if (!xdp_multiprog__is_legacy(chain))
+		*holder = HOOK_DISPATCHER;
+	xdp_multiprog__close(chain);
+	return 0;
+}
+
+static int explain_refusal(const struct hook *hook, int err, struct fault *f)
+{
+	const char *what = program_complaint();
+
+	switch (-err) {
+	case EOPNOTSUPP:
+		if (hook->mode != ATTACH_native)
+			break;
+		fault_advise(f, "attach with \"-m skb\": slower, after a socket "
+				"buffer was made");
+		return fault_fail(f, EXIT_FAILED, err,
+				  "its driver has no native XDP");
+	case EBUSY:
+	case EEXIST:
+		fault_advise(f, "look at \"ip link show %s\" and take the other "
+				"program off",
+			     hook->ifname);
+		return fault_fail(f, EXIT_FAILED, err,
+				  "another XDP program is on it");
+	case ENODEV:
+		return fault_fail(f, EXIT_FAILED, err, "it went away");
+	}
+	if (hook->mode == ATTACH_native)
+		fault_advise(f, "see what \"tfoguard doctor\" says of its driver "
+				"and MTU, or attach with \"-m skb\"");
+	return fault_fail(f, EXIT_FAILED, err, "the kernel refused: %s%s%s%s",
+			  strerror(-err), what[0] ? " (" : "", what,
+			  what[0] ? ")" : "");
+}
+
+int hook_attach_alone(const struct hook *hook, int prog_fd, struct fault *f)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts,
+		    .flags = xdp_flags(hook->mode));
+	int fd, err;
+
+	fd = bpf_link_create(prog_fd, (int)hook->ifindex, BPF_XDP, &opts);
+	if (fd < 0)
+		return explain_refusal(hook, -errno, f);
+	err = pins_put(fd, hook->ifindex, PIN_LINK);
+	close(fd); /* unpinned, that lets go of the hook */
+	if (err)
+		fault_fail(f, EXIT_FAILED, err, "its link can't be pinned: %s",
+			   strerror(-err));
+	return err;
+}
+
+/* A prog array that jumps to @prog_fd, pinned. */
+static int make_entry(unsigned int ifindex, int prog_fd)
+{
+	__u32 zero = 0;
+	int fd, err = 0;
+
+	fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "entry", sizeof(zero),
+			    sizeof(__u32), 1, NULL);
+	if (fd < 0)
+		return -errno;
+	if (bpf_map_update_elem(fd, &zero, &prog_fd, BPF_ANY))
+		err = -errno;
+	err = err ?: pins_put(fd, ifindex, PIN_ENTRY);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* Attaches what @chain holds; -EOPNOTSUPP where libxdp did not chain it. */
+static int attach_to_dispatcher(const struct hook *hook,
+				struct xdp_program *program)
+{
+	enum xdp_attach_mode mode = hook->mode == ATTACH_native ?
+					    XDP_MODE_NATIVE :
+					    XDP_MODE_SKB;
+	struct xdp_multiprog *chain;
+	bool chained;
+	int err;
+
+	err = xdp_program__set_run_prio(program, RUN_PRIORITY) ?:
+	      xdp_program__set_chain_call_enabled(program, XDP_PASS, true) ?:
+	      xdp_program__attach(program, (int)hook->ifindex, mode, 0);
+	if (err)
+		return err;
+	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
+	chained = !libxdp_get_error(chain) && !xdp_multiprog__is_legacy(chain);
+	if (!libxdp_get_error(chain))
+		xdp_multiprog__close(chain);
+	if (chained)
+		return 0;
+	xdp_program__detach(program, (int)hook->ifindex, mode, 0);
+	return -EOPNOTSUPP;
+}
+
+int hook_attach_chained(const struct hook *hook, int prog_fd, struct fault *f)
+{
+	struct xdp_program *program = NULL;
+	struct chain_bpf *skel;
+	int err, entry;
+
+	entry = make_entry(hook->ifindex, prog_fd);
+	if (entry < 0)
+		return explain_refusal(hook, entry, f);
+	skel = chain_bpf__open();
+	if (!skel) {
+		err = -errno;
+		goto out;
+	}
+	err = bpf_map__reuse_fd(skel->maps.entry, entry);
+	if (err)
+		goto out;
+	program = xdp_program__from_bpf_obj(skel->obj, "xdp.frags");
+	err = (int)libxdp_get_error(program);
+	if (err) {
+		program = NULL;
+		goto out;
+	}
+	err = attach_to_dispatcher(hook, program);
+out:
+	if (err && err != -EOPNOTSUPP)
+		explain_refusal(hook, err, f);
+	xdp_program__close(program);
+	chain_bpf__destroy(skel);
+	close(entry);
+	return err;
+}
+
+/* Our program in the interface's dispatcher, or NULL. */
+static struct xdp_program *find_in(struct xdp_multiprog *chain)
+{
+	struct xdp_program *program = NULL;
+
+	while ((program = xdp_multiprog__next_prog(program, chain)))
+		if (!strncmp(xdp_program__name(program), "tfoguard_entry", 14))
+			break;
+	return program;
+}
+
+bool hook_is_held(unsigned int ifindex, bool chained)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 size = sizeof(info);
+	struct xdp_multiprog *chain;
+	bool held;
+	int fd;
+
+	fd = pins_open(ifindex, chained ? PIN_ENTRY : PIN_LINK);
+	if (fd < 0)
+		return false;
+	if (!chained) {
+		held = bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+		       info.xdp.ifindex == ifindex;
+		close(fd);
+		return held;
+	}
+	close(fd);
+	chain = xdp_multiprog__get_from_ifindex((int)ifindex);
+	if (libxdp_get_error(chain))
+		return false;
+	held = find_in(chain) != NULL;
+	xdp_multiprog__close(chain);
+	return held;
+}
+
+int hook_replace(unsigned int ifindex, bool chained, int prog_fd)
+{
+	int fd = pins_open(ifindex, chained ? PIN_ENTRY : PIN_LINK), err = 0;
+	__u32 zero = 0;
+
+	if (fd < 0)
+		return fd;
+	if (chained ? bpf_map_update_elem(fd, &zero, &prog_fd, BPF_ANY) :
+		      bpf_link_update(fd, prog_fd, NULL))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int leave_dispatcher(const struct hook *hook)
+{
+	struct xdp_multiprog *chain;
+	struct xdp_program *ours;
+	int err = 0;
+
+	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
+	if (libxdp_get_error(chain))
+		return 0; /* it is gone already */
+	ours = find_in(chain);
+	if (ours)
+		err = xdp_program__detach(ours, (int)hook->ifindex,
+					  xdp_multiprog__attach_mode(chain), 0);
+	xdp_multiprog__close(chain);
+	return err;
+}
+
+int hook_detach(const struct hook *hook, bool chained, struct fault *f)
+{
+	int err = 0, fd;
+
+	if (chained) {
+		err = leave_dispatcher(hook);
+	} else {
+		fd = pins_open(hook->ifindex, PIN_LINK);
+		if (fd < 0)
+			return fd == -ENOENT ? 0 : fd;
+		/* Not by its pin alone: the last holder of a link may be slow
+		 * to let go. */
+		if (bpf_link_detach(fd))
+			err = -errno;
+		close(fd);
+	}
+	if (err)
+		explain_refusal(hook, err, f);
+	return err;
+}
+
+int hook_neighbours(unsigned int ifindex,
+		    void (*visit)(const char *name, unsigned int id, void *arg),
+		    void *arg)
+{
+	struct xdp_program *program = NULL;
+	struct xdp_multiprog *chain;
+
+	chain = xdp_multiprog__get_from_ifindex((int)ifindex);
+	if (libxdp_get_error(chain))
+		return (int)libxdp_get_error(chain);
+	while ((program = xdp_multiprog__next_prog(program, chain)))
+		if (strncmp(xdp_program__name(program), "tfoguard_entry", 14))
+			visit(xdp_program__name(program),
+			      xdp_program__id(program), arg);
+	xdp_multiprog__close(chain);
+	return 0;
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "interface.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <linux/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netlink.h"
+
+/* One link of the namespace, as much as the table needs. */
+struct device {
+	__u32 ifindex;
+	char name[16];
+	__u16 type;
+	__u32 mtu;
+	__u32 master;
+	__u32 below; /* IFLA_LINK, in this namespace */
+	__u64 mac; /* as in struct link */
+	char kind[16];
+	__u32 tag; /* of a VLAN device, as in struct link_key */
+};
+
+struct devices {
+	struct device *list;
+	size_t n;
+	int err;
+};
+
+static void read_vlan(const struct nlattr *data, struct device *d)
+{
+	__u32 proto = ETH_P_8021Q, vid = 0;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, data)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_VLAN_ID)
+			vid = mnl_attr_get_u16(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL)
+			proto = ntohs(mnl_attr_get_u16(attr));
+	}
+	d->tag = proto << 16 | vid;
+}
+
+static void read_info(const struct nlattr *info, struct device *d)
+{
+	const struct nlattr *attr, *data = NULL;
+
+	mnl_attr_for_each_nested(attr, info)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+			snprintf(d->kind, sizeof(d->kind), "%s",
+				 mnl_attr_get_str(attr));
+		else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA)
+			data = attr;
+	}
+	if (data && !strcmp(d->kind, "vlan"))
+		read_vlan(data, d);
+}
+
+static int read_device(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct devices *all = arg;
+	const struct nlattr *attr;
+	bool elsewhere = false;
+	struct device *d;
+
+	d = realloc(all->list, (all->n + 1) * sizeof(*d));
+	if (!d) {
+		all->err = -ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	all->list = d;
+	d += all->n++;
+	memset(d, 0, sizeof(*d));
+	d->ifindex = (__u32)ifi->ifi_index;
+	d->type = ifi->ifi_type;
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
+	{
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_IFNAME:
+			snprintf(d->name, sizeof(d->name), "%s",
+				 mnl_attr_get_str(attr));
+			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(attr) == ETH_ALEN)
+				memcpy(&d->mac, mnl_attr_get_payload(attr),
+				       ETH_ALEN);
+			break;
+		case IFLA_MTU:
+			d->mtu = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_MASTER:
+			d->master = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINK:
+			d->below = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINK_NETNSID:
+			elsewhere = true;
+			break;
+		case IFLA_LINKINFO:
+			read_info(attr, d);
+			break;
+		}
+	}
+	if (elsewhere)
+		d->below = 0;
+	return MNL_CB_OK;
+}
+
+static int read_devices(struct devices *all)
+{
+	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	int err;
+
+	*all = (struct devices){ 0 };
+	err = netlink_dump(NETLINK_ROUTE, RTM_GETLINK, &ifi, sizeof(ifi),
+			   read_device, all);
+	return err ?: all->err;
+}
+
+static const struct device *by_index(const struct devices *all, __u32 ifindex)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->list[i].ifindex == ifindex)
+			return &all->list[i];
+	return NULL;
+}
+
+static const struct device *by_name(const struct devices *all, const char *name)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (!strcmp(all->list[i].name, name))
+			return &all->list[i];
+	return NULL;
+}
+
+/* The bridge or bond that takes the device's frames up, else the device. */
+static const struct device *l3_device(const struct devices *all,
+				      const struct device *d)
+{
+	const struct device *master = by_index(all, d->master);
+
+	if (master && (!strcmp(master->kind, "bridge") ||
+		       !strcmp(master->kind, "bond") ||
+		       !strcmp(master->kind, "team")))
+		return master;
+	return d;
+}
+
+static int add_row(struct interface *iface, __u32 outer, __u32 inner,
+		   const struct device *to, const struct device *port)
+{
+	struct link_row *row;
+
+	row = reallocarray(iface->rows, iface->n_rows + 1, sizeof(*row));
+	if (!row)
+		return -ENOMEM;
+	iface->rows = row;
+	row += iface->n_rows++;
+	*row = (struct link_row){
+		.key.tag = { outer, inner },
+		.link = { .ifindex = to->ifindex, .mac = { to->mac } },
+	};
+	if (port != to)
+		row->link.mac[1] = port->mac;
+	return 0;
+}
+
+static bool is_vlan_on(const struct device *d, const struct device *below)
+{
+	return !strcmp(d->kind, "vlan") && d->below == below->ifindex;
+}
+
+static int build_table(struct interface *iface, const struct devices *all,
+		       const struct device *d)
+{
+	const struct device *l3 = l3_device(all, d), *outer, *inner;
+	int err = add_row(iface, 0, 0, l3, d);
+
+	for (size_t i = 0; !err && i < all->n; i++) {
+		outer = &all->list[i];
+		if (!is_vlan_on(outer, l3))
+			continue;
+		err = add_row(iface, outer->tag, 0, l3_device(all, outer),
+			      outer);
+		for (size_t j = 0; !err && j < all->n; j++) {
+			inner = &all->list[j];
+			if (is_vlan_on(inner, outer))
+				err = add_row(iface, outer->tag, inner->tag,
+					      l3_device(all, inner), inner);
+		}
+	}
+	iface->l3_ifindex = l3->ifindex;
+	return err;
+}
+
+int interface_read(const char *name, struct interface *iface)
+{
+	const struct device *d;
+	struct devices all;
+	int err = read_devices(&all);
+
+	*iface = (struct interface){ 0 };
+	if (err)
+		goto out;
+	d = by_name(&all, name);
+	if (!d) {
+		err = -ENODEV;
+		goto out;
+	}
+	iface->ifindex = d->ifindex;
+	snprintf(iface->name, sizeof(iface->name), "%s", d->name);
+	iface->type = d->type;
+	iface->mtu = d->mtu;
+	err = build_table(iface, &all, d);
+	iface->vlans_hidden = iface->n_rows > 1 && interface_strips_vlans(name);
+out:
+	if (err)
+		interface_free(iface);
+	free(all.list);
+	return err;
+}
+
+void interface_free(struct interface *iface)
+{
+	free(iface->rows);
+	iface->rows = NULL;
+	iface->n_rows = 0;
+}
+
+enum link_kind interface_kind(const struct interface *iface)
+{
+	switch (iface->type) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		return LINK_ETHERNET;
+	case ARPHRD_NONE:
+	case ARPHRD_RAWIP:
+		return LINK_BARE_IP;
+	}
+	return LINK_UNKNOWN;
+}
+
+/* An ethtool request that needs no netlink. */
+static int ethtool(const char *name, void *request)
+{
+	struct ifreq ifr = { .ifr_data = request };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCETHTOOL, &ifr))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+bool interface_strips_vlans(const char *name)
+{
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+
+	return ethtool(name, &flags) == 0 && (flags.data & ETH_FLAG_RXVLAN);
+}
+
+void interface_driver(const char *name, char driver[32])
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+
+	driver[0] = '\0';
+	if (ethtool(name, &info) == 0)
+		snprintf(driver, 32, "%s", info.driver);
+}
+
+struct route_search {
+	char *text;
+	size_t size;
+	int found;
+};
+
+static bool takes_data(const struct nlattr *metrics)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, metrics)
+		if (mnl_attr_get_type(attr) == RTAX_FASTOPEN_NO_COOKIE &&
+		    mnl_attr_get_u32(attr))
+			return true;
+	return false;
+}
+
+static int search_route(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	char prefix[INET6_ADDRSTRLEN] = "default";
+	struct route_search *search = arg;
+	const struct nlattr *attr;
+	bool found = false;
+
+	if (search->found)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
+	{
+		if (mnl_attr_get_type(attr) == RTA_METRICS)
+			found = takes_data(attr);
+		else if (mnl_attr_get_type(attr) == RTA_DST)
+			inet_ntop(rtm->rtm_family, mnl_attr_get_payload(attr),
+				  prefix, sizeof(prefix));
+	}
+	if (found) {
+		search->found = 1;
+		if (rtm->rtm_dst_len)
+			snprintf(search->text, search->size, "%s/%u", prefix,
+				 rtm->rtm_dst_len);
+		else
+			snprintf(search->text, search->size, "default");
+	}
+	return MNL_CB_OK;
+}
+
+int interface_routes_take_data(char *text, size_t size)
+{
+	static const unsigned char families[] = { AF_INET, AF_INET6 };
+	struct route_search search = { .text = text, .size = size };
+
+	for (size_t i = 0; i < sizeof(families) && !search.found; i++) {
+		struct rtmsg rtm = { .rtm_family = families[i] };
+		int err = netlink_dump(NETLINK_ROUTE, RTM_GETROUTE, &rtm,
+				       sizeof(rtm), search_route, &search);
+
+		/* A kernel without IPv6 has no such routes. */
+		if (err && err != -EAFNOSUPPORT && err != -EOPNOTSUPP)
+			return err;
+	}
+	return search.found;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the guard must know of a network interface, read by rtnetlink. */
+#ifndef TFOGUARD_INTERFACE_H
+#define TFOGUARD_INTERFACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+
+struct interface {
+	__u32 ifindex;
+	char name[16];
+	__u16 type; /* ARPHRD_ */
+	__u32 mtu;
+	/* Where its packets go up the stack: itself, or its bridge or bond. */
+	__u32 l3_ifindex;
+	/* VLAN devices exist on it, and its driver takes the tags off before
+	 * XDP sees the frame. */
+	bool vlans_hidden;
+	/* The link table: one row untagged, one for each VLAN device. */
+	struct link_row {
+		struct link_key key;
+		struct link link;
+	} *rows;
+	size_t n_rows;
+};
+
+/* -ENODEV where there is none of that name. Free with interface_free(). */
+int interface_read(const char *name, struct interface *);
+void interface_free(struct interface *);
+
+/* Whether frames start with an Ethernet header, with an IP header, or with
+ * something that the guard does not know. */
+enum link_kind { LINK_ETHERNET, LINK_BARE_IP, LINK_UNKNOWN };
+enum link_kind interface_kind(const struct interface *);
+
+/* Whether the driver strips VLAN tags ("rx-vlan-offload" of ethtool -k). */
+bool interface_strips_vlans(const char *name);
+
+/* The driver's name ("veth", "virtio_net"); empty where it tells none. */
+void interface_driver(const char *name, char driver[32]);
+
+/*
+ * Routes of this namespace with fastopen_no_cookie: 1 where there is one, and
+ * the first one's text in @text; else 0, or negative errno.
+ */
+int interface_routes_take_data(char *text, size_t size);
+
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "judge.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guard.skel.h"
+
+/* BPF_PROG_TEST_RUN refuses anything shorter (bpf_prog_test_run_xdp). */
+#define TEST_RUN_MIN ETH_HLEN
+
+struct judge {
+	struct program program;
+	struct counters before;
+	int no_ethernet;
+};
+
+static const char *const verdict_names[] = {
+	[UNDECIDED] = "undecided",
+#define X(name, action, meaning) [V_##name] = #name,
+	VERDICTS(X)
+#undef X
+};
+
+static const char *const action_names[] = {
+#define X(action, meaning) [ACTION_##action] = #action,
+	ACTIONS(X)
+#undef X
+};
+
+const char *judge_verdict_name(enum verdict v)
+{
+	return v < VERDICT_COUNT ? verdict_names[v] : "unknown";
+}
+
+const char *judge_action_name(enum action a)
+{
+	return a < ACTION_COUNT ? action_names[a] : "unknown";
+}
+
+int judge_set_keyring(struct judge *judge, const struct keyring *ring)
+{
+	int fd = bpf_map__fd(judge->program.skel->maps.keyring);
+
+	return program_set_keyring(fd, ring);
+}
+
+int judge_open(struct judge **out, const struct program_config *config,
+	       const struct keyring *ring, struct fault *f)
+{
+	struct judge *judge = calloc(1, sizeof(*judge));
+	struct program_maps none = PROGRAM_MAPS_NONE;
+	int err;
+
+	if (!judge)
+		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
+	judge->no_ethernet = config->settings.no_ethernet;
+	err = program_load(&judge->program, config, &none, f);
+	if (!err) {
+		err = judge_set_keyring(judge, ring);
+		if (err)
+			fault_fail(f, EXIT_FAILED, err, "no map for the keys: %s",
+				   strerror(-err));
+	}
+	if (err) {
+		judge_close(judge);
+		return err;
+	}
+	*out = judge;
+	return 0;
+}
+
+void judge_close(struct judge *judge)
+{
+	if (!judge)
+		return;
+	program_close(&judge->program);
+	free(judge);
+}
+
+/* The one counter that the last run raised. */
+static int find_count(struct judge *judge, struct judgement *result)
+{
+	int fd = bpf_map__fd(judge->program.skel->maps.counters);
+	struct counters after;
+	int err = program_read_counters(fd, &after), found = 0;
+
+	if (err)
+		return err;
+	for (int v = 1; v < VERDICT_COUNT; v++) {
+		int slot = judge->program.skel->rodata->counter_slot[v];
+
+		for (int family = 0; family < FAMILY_COUNT; family++) {
+			if (after.slot[slot][family].packets ==
+			    judge->before.slot[slot][family].packets)
+				continue;
+			result->verdict = (enum verdict)v;
+			result->family = (enum family)family;
+			found++;
+		}
+	}
+	judge->before = after;
+	return found == 1 ? 0 : -EPROTO;
+}
+
+int judge_packet(struct judge *judge, const void *frame, __u32 len, void *out,
+		 struct judgement *result)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		    .data_size_in = len, .data_out = out,
+		    .data_size_out = JUDGE_FRAME_MAX, .repeat = 1);
+	int err;
+
+	memset(result, 0, sizeof(*result));
+	if (len > JUDGE_FRAME_MAX)
+		return -EMSGSIZE;
+	if (len < TEST_RUN_MIN) {
+		/* The kernel won't run it; parse_link and parse_ipv4 say: */
+		result->verdict = judge->no_ethernet && len ? V_unparsed_ip :
+							      V_unparsed_link;
+		result->action = ACTION_pass;
+		result->xdp_action = XDP_PASS;
+		result->out_len = len;
+		memcpy(out, frame, len);
+		return 0;
+	}
+	if (bpf_prog_test_run_opts(judge->program.fd, &opts))
+		return -errno;
+	err = find_count(judge, result);
+	result->action = verdict_action(result->verdict);
+	result->xdp_action = opts.retval;
+	result->out_len = opts.data_size_out;
+	return err;
+}
+
+int judge_time(struct judge *judge, const void *frame, __u32 len,
+	       unsigned int repeat, __u32 *ns)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		    .data_size_in = len, .repeat = (int)repeat);
+	int fd = bpf_map__fd(judge->program.skel->maps.counters);
+
+	if (bpf_prog_test_run_opts(judge->program.fd, &opts))
+		return -errno;
+	*ns = opts.duration;
+	return program_read_counters(fd, &judge->before);
+}
+
+static __u16 be16_at(const __u8 *at)
+{
+	return (__u16)(at[0] << 8 | at[1]);
+}
+
+__u32 judge_ip_end(const void *frame, __u32 len, int no_ethernet)
+{
+	const __u8 *at = frame;
+	__u32 l3 = 0, end = len;
+
+	if (!no_ethernet) {
+		l3 = ETH_HLEN;
+		for (int tags = 0; tags < 2 && l3 <= len; tags++) {
+			__u16 proto = be16_at(at + l3 - 2);
+
+			if (proto != ETH_P_8021Q && proto != ETH_P_8021AD)
+				break;
+			l3 += 4;
+		}
+		if (l3 > len || (be16_at(at + l3 - 2) != ETH_P_IP &&
+				 be16_at(at + l3 - 2) != ETH_P_IPV6))
+			return len;
+	}
+	if (l3 + 6 > len)
+		return len;
+	if (at[l3] >> 4 == 4)
+		end = l3 + be16_at(at + l3 + 2);
+	else if (at[l3] >> 4 == 6)
+		end = l3 + 40 + be16_at(at + l3 + 4);
+	return end < len ? end : len;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The very program, run on packets from memory (BPF_PROG_TEST_RUN): for
+ * explain, the tests and the bench. Needs no interface.
+ */
+#ifndef TFOGUARD_JUDGE_H
+#define TFOGUARD_JUDGE_H
+
+#include <stddef.h>
+
+#include "fault.h"
+#include "keyring.h"
+#include "program.h"
+
+struct judge;
+
+struct judgement {
+	enum verdict verdict;
+	enum family family;
+	enum action action; /* what the verdict stands for */
+	__u32 xdp_action; /* what the program returned: XDP_PASS, XDP_DROP */
+	__u32 out_len; /* bytes of the frame that came out */
+};
+
+#define JUDGE_FRAME_MAX 16384
+
+int judge_open(struct judge **, const struct program_config *,
+	       const struct keyring *, struct fault *);
+void judge_close(struct judge *);
+
+/* Another ring, from the next packet on. */
+int judge_set_keyring(struct judge *, const struct keyring *);
+
+/* Runs one frame of @len bytes; what comes out goes to @out, which has room for
+ * JUDGE_FRAME_MAX. -EMSGSIZE where it is longer than that. */
+int judge_packet(struct judge *, const void *frame, __u32 len, void *out,
+		 struct judgement *);
+
+/* The mean time of a run over @repeat runs, in nanoseconds. The frame is not
+ * restored between the runs. */
+int judge_time(struct judge *, const void *frame, __u32 len,
+	       unsigned int repeat, __u32 *ns);
+
+const char *judge_verdict_name(enum verdict);
+const char *judge_action_name(enum action);
+
+/* Length of the frame up to the end of its IP packet; @len where it is not IP
+ * or the IP packet is longer. */
+__u32 judge_ip_end(const void *frame, __u32 len, int no_ethernet);
+
+#endif

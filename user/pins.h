@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The guard's places in bpffs, in which the data plane lives on when no
+ * process of ours does:
+ *
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/keyring             one per namespace
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/link        attached alone, or
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/entry       attached chained
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/program     what runs
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/<map>       its maps
+ *
+ * By cookie and index and not by name: names collide between namespaces, and
+ * change.
+ */
+#ifndef TFOGUARD_PINS_H
+#define TFOGUARD_PINS_H
+
+#include <stdbool.h>
+
+#include "fault.h"
+
+#define PINS_ROOT "/sys/fs/bpf/tfoguard"
+#define PIN_PATH_MAX 128
+
+#define PIN_KEYRING "keyring"
+#define PIN_LINK "link"
+#define PIN_ENTRY "entry"
+#define PIN_PROGRAM "program"
+
+/* Mounts bpffs where it isn't. Refuses where the mount would vanish with this
+ * process ("ip netns exec"), and the guard with it. */
+int pins_mount(struct fault *);
+
+/* The pin @name of interface @ifindex; of the namespace where @ifindex is 0;
+ * the folder itself where @name is NULL. */
+int pins_path(unsigned int ifindex, const char *name, char path[PIN_PATH_MAX]);
+
+/* Makes the interface's folder, and those above. */
+int pins_make(unsigned int ifindex);
+
+/* Opens a pin; -ENOENT where there is none. */
+int pins_open(unsigned int ifindex, const char *name);
+
+/* Pins @fd, in the place of what is there in one step. */
+int pins_put(int fd, unsigned int ifindex, const char *name);
+
+/* Removes the interface's folder with all in it, and folders above it that are
+ * empty then; the namespace's keyring goes with its last interface. */
+int pins_remove(unsigned int ifindex);
+
+/* Calls @visit with the index of each interface that has a folder; stops at
+ * the first that returns non-zero, and returns that. */
+int pins_each(int (*visit)(unsigned int ifindex, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The XDP program with its maps, from the object embedded in this binary. */
+#ifndef TFOGUARD_PROGRAM_H
+#define TFOGUARD_PROGRAM_H
+
+#include "config.h"
+#include "fault.h"
+#include "interface.h"
+#include "keyring.h"
+
+struct guard_bpf;
+
+struct program {
+	struct guard_bpf *skel;
+	int fd; /* of the program; not to be closed */
+};
+
+/* Maps of a guard that is there already, to go on with; -1 where there are
+ * none and fresh ones are made. */
+struct program_maps {
+	int keyring;
+	int counters;
+	int counter_names;
+};
+
+#define PROGRAM_MAPS_NONE                                                      \
+	((struct program_maps){ .keyring = -1, .counters = -1,                 \
+				.counter_names = -1 })
+
+struct program_config {
+	struct settings settings;
+	const struct port_policy *ports; /* PORT_COUNT of them */
+	const struct link_row *rows;
+	size_t n_rows;
+};
+
+/* Loads, and fills all maps but the key ring and the record. Fills why and
+ * advice of @f on failure; close with program_close() in any case. */
+int program_load(struct program *, const struct program_config *,
+		 const struct program_maps *, struct fault *f);
+void program_close(struct program *);
+
+/* Puts @ring in force in the map of maps @keyring_fd, in one step. */
+int program_set_keyring(int keyring_fd, const struct keyring *ring);
+int program_get_keyring(int keyring_fd, struct keyring *ring);
+
+/* Totals over all CPUs. */
+int program_read_counters(int counters_fd, struct counters *sum);
+
+/* The last thing that libbpf or libxdp complained about, one line; for why. */
+const char *program_complaint(void);
+void program_catch_complaints(void);
+
+const char *program_libbpf_version(void);
+
+#endif
