@@ -21,7 +21,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror \
 	-Iinclude -Ibpf -idirafter /usr/include/$(shell gcc -print-multiarch) \
 	-ffile-prefix-map=$(CURDIR)=. -fdebug-compilation-dir=.
 
-BPF_OBJECTS := guard chain probe
+BPF_OBJECTS := guard chain probe listeners
 SKELETONS   := $(BPF_OBJECTS:%=$(BUILD)/bpf/%.skel.h)
 
 # ---- the control plane ----------------------------------------------------
@@ -64,9 +64,46 @@ $(BUILD)/version.h: Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '#define VERSION "%s"\n' '$(VERSION)' >$@
 
+# ---- tools and tests ------------------------------------------------------
+$(BUILD)/bpf/bench.bpf.o: tools/bench.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/%.o: tests/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
+
+$(BUILD)/tools/bench.o: tools/bench.c | $(BUILD)/bpf/bench.skel.h
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
+
+$(BUILD)/bench: $(BUILD)/tools/bench.o $(BUILD)/tests/frames.o $(LIB_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+
+# Pure headers and modules under the sanitizers, apart from the other objects.
+$(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c user/keytext.c user/ports.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Ibpf -Itests -std=gnu11 -g -O1 -Wall -Wextra -Werror \
+		-Wno-missing-field-initializers -fsanitize=address,undefined \
+		-fno-sanitize-recover=all -MMD -MP -o $@ $(filter %.c,$^) \
+		-lcmocka -lsodium
+
+KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
+
+$(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/tests/frames.o $(LIB_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
 clean:
 	rm -rf $(BUILD)
 
 .PHONY: all clean
 .SECONDARY:
--include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:%=$(BUILD)/bpf/%.bpf.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)

@@ -185,35 +185,25 @@ stage void shorten_ipv6(struct ipv6hdr *ip, __u32 by)
  */
 stage int strip(const struct bytes *bytes, const struct syn *s, int request)
 {
-	/* Loaded once: a second load would have no bounds for the verifier. */
-	__u32 l3 = s->packet->l3, l4 = s->packet->l4;
-	__u32 header_len = s->packet->header_len;
-	__u32 data_len = s->packet->data_len;
-	enum family family = s->packet->family;
+	void *ip = bytes->data + s->l3, *tcp = bytes->data + s->l4;
 	__u64 change = 0;
-	void *ip, *tcp;
 
-	/* True by what parse found; told to the verifier. */
-	if (l3 > L3_MAX || l4 > IPV6_CHAIN_MAX || header_len > TCP_HEADER_MAX)
-		return -1;
-	ip = bytes->data + l3;
-	tcp = bytes->data + l4;
 	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
 	    !fits(bytes, tcp, TCP_HEADER))
 		return -1;
-
 	if (s->tfo_bytes)
 		change = rewrite_options(bytes, tcp + TCP_HEADER, s, request);
-	if (data_len && data_len <= CUT_MAX &&
-	    fits(bytes, tcp, header_len + data_len)) {
+	if (s->data_len && s->data_len <= CUT_MAX &&
+	    fits(bytes, tcp, s->header_len + s->data_len)) {
 		/* Out go the data, and the length in the pseudo-header. */
-		change += (__u32)~sum_bytes(bytes, l4 + header_len, data_len);
-		change += word_change(be16(header_len + data_len),
-				      be16(header_len));
-		if (family == FAMILY_ipv4)
-			shorten_ipv4(ip, data_len);
+		change += (__u32)~sum_bytes(bytes, s->l4 + s->header_len,
+					    s->data_len);
+		change += word_change(be16(s->header_len + s->data_len),
+				      be16(s->header_len));
+		if (s->family == FAMILY_ipv4)
+			shorten_ipv4(ip, s->data_len);
 		else
-			shorten_ipv6(ip, data_len);
+			shorten_ipv6(ip, s->data_len);
 	}
 	checksum_change(tcp + TCP_CHECK_AT, change);
 	return 0;

@@ -9,22 +9,18 @@
 
 stage enum verdict classify(const struct bytes *bytes, struct syn *s)
 {
-	__u32 l4 = s->packet->l4, header_len = s->packet->header_len;
 	struct option_walk w;
 	void *tcp, *cookie;
 
-	s->class = s->packet->data_len ? SYN_DATA : SYN_PLAIN;
-	if (header_len == TCP_HEADER)
+	s->class = s->data_len ? SYN_DATA : SYN_PLAIN;
+	if (s->header_len == TCP_HEADER)
 		return UNDECIDED;
-	/* True by what parse found; told to the verifier. */
-	if (l4 > IPV6_CHAIN_MAX || header_len > TCP_HEADER_MAX)
-		return V_unparsed_tcp;
-	tcp = bytes->data + l4;
+	tcp = bytes->data + s->l4;
 	/* The kernel reads options from any buffer, we from the first only. */
-	if (!fits(bytes, tcp, header_len))
+	if (!fits(bytes, tcp, s->header_len))
 		return V_unparsed_tcp;
 
-	options_walk(bytes, tcp + TCP_HEADER, header_len - TCP_HEADER, &w);
+	options_walk(bytes, tcp + TCP_HEADER, s->header_len - TCP_HEADER, &w);
 	s->tfo_bytes = w.tfo_bytes;
 	if (w.cookie_len == NO_COOKIE)
 		return UNDECIDED;

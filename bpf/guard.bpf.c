@@ -33,14 +33,16 @@ __attribute__((noinline)) int judge_syn(struct xdp_md *ctx,
 					const struct packet *p)
 {
 	struct bytes bytes = first_buffer(ctx);
-	struct syn s = { .packet = p };
+	const struct keyring *ring;
+	struct syn s = {};
 	enum verdict v;
 
 	if (!p)
 		return UNDECIDED;
-	v = classify(&bytes, &s)
-	 ?: prove(&s, ring())
-	 ?: look(ctx, &s)
+	v = read_syn(&bytes, p, &s)
+	 ?: classify(&bytes, &s)
+	 ?: prove(&s, ring = ring_for(&s))
+	 ?: look(ctx, &s, ring)
 	 ?: settle(&s);
 	return act(&bytes, &s, v);
 }

@@ -84,18 +84,28 @@ struct tcp_sock {
 
 #define CONTEXT_KEYS 2
 
+/* The device that the frame's tags say it is for. */
+stage struct link *link_of(const struct syn *s)
+{
+	/* A copy: were a part of *s to have an address, all of it would have to
+	 * live in memory, where the verifier forgets the bounds of offsets. */
+	struct link_key tags = s->tags;
+	__u32 zero = 0;
+
+	if (!tags.tag[0] && !tags.tag[1])
+		return bpf_map_lookup_elem(&untagged, &zero);
+	return bpf_map_lookup_elem(&vlans, &tags);
+}
+
 /* By the frame's tags and its destination MAC: for this host's own stack? */
 stage struct link *our_link(const struct syn *s)
 {
-	/* A copy: were a part of *p to have an address, all of it would have to
-	 * live in memory, where the verifier forgets the bounds of offsets. */
-	struct link_key key = s->packet->tags;
-	struct link *link = bpf_map_lookup_elem(&links, &key);
+	struct link *link = link_of(s);
 
 	if (!link || settings.any_mac || settings.no_ethernet)
 		return link;
 	for (int i = 0; i < LINK_MACS; i++)
-		if (link->mac[i] && link->mac[i] == s->packet->dmac)
+		if (link->mac[i] && link->mac[i] == s->dmac)
 			return link;
 	return NULL;
 }
@@ -106,20 +116,20 @@ stage int is_local(struct xdp_md *ctx, const struct syn *s, __u32 ifindex)
 	struct bpf_fib_lookup fib = {
 		.ifindex = ifindex,
 		.l4_protocol = IPPROTO_TCP,
-		.sport = s->packet->sport,
-		.dport = s->packet->dport,
+		.sport = s->sport,
+		.dport = s->dport,
 	};
 	long way;
 
-	if (s->packet->family == FAMILY_ipv4) {
+	if (s->family == FAMILY_ipv4) {
 		fib.family = AF_INET;
-		fib.tos = s->packet->tos;
-		__builtin_memcpy(&fib.ipv4_src, &s->packet->path, 4);
-		__builtin_memcpy(&fib.ipv4_dst, (void *)&s->packet->path + 4, 4);
+		fib.tos = s->tos;
+		__builtin_memcpy(&fib.ipv4_src, &s->path, 4);
+		__builtin_memcpy(&fib.ipv4_dst, (void *)&s->path + 4, 4);
 	} else {
 		fib.family = AF_INET6;
-		__builtin_memcpy(fib.ipv6_src, &s->packet->path, 16);
-		__builtin_memcpy(fib.ipv6_dst, (void *)&s->packet->path + 16, 16);
+		__builtin_memcpy(fib.ipv6_src, &s->path, 16);
+		__builtin_memcpy(fib.ipv6_dst, (void *)&s->path + 16, 16);
 	}
 	way = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	/* Where the device does not forward, what it is sent is local or lost. */
@@ -132,33 +142,53 @@ stage struct bpf_sock *socket_for(struct xdp_md *ctx, const struct syn *s)
 {
 	struct bpf_sock_tuple tuple = {};
 
-	if (s->packet->family == FAMILY_ipv4) {
-		__builtin_memcpy(&tuple.ipv4.saddr, &s->packet->path, 8);
-		tuple.ipv4.sport = s->packet->sport;
-		tuple.ipv4.dport = s->packet->dport;
+	if (s->family == FAMILY_ipv4) {
+		__builtin_memcpy(&tuple.ipv4.saddr, &s->path, 8);
+		tuple.ipv4.sport = s->sport;
+		tuple.ipv4.dport = s->dport;
 		return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4),
 					  BPF_F_CURRENT_NETNS, 0);
 	}
-	__builtin_memcpy(&tuple.ipv6.saddr, &s->packet->path, 32);
-	tuple.ipv6.sport = s->packet->sport;
-	tuple.ipv6.dport = s->packet->dport;
+	__builtin_memcpy(&tuple.ipv6.saddr, &s->path, 32);
+	tuple.ipv6.sport = s->sport;
+	tuple.ipv6.dport = s->dport;
 	return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6),
 				  BPF_F_CURRENT_NETNS, 0);
 }
 
-/* Does a key of @kernel, one of the kernel's key pairs, fit the cookie? */
-stage int context_fits(const struct syn *s,
+/* Whether prove tried this key. */
+stage int is_in(const struct keyring *ring, const struct siphash_key *key)
+{
+	__u64 differs = 1;
+
+	if (!ring || key_is_empty(key))
+		return 0;
+	/* One branch for all: each would double the verifier's ways. */
+	for (int i = 0; i < KEY_SLOT_COUNT; i++)
+		differs = differs && ((ring->slot[i].secret.k0 ^ key->k0) |
+				      (ring->slot[i].secret.k1 ^ key->k1));
+	return !differs;
+}
+
+/*
+ * Does a key of @kernel, the keys of a listener or of the namespace, fit the
+ * cookie? Even the key of all zeros, which the ring never holds, does where it
+ * is the kernel's: the guard is not to be stricter than the kernel.
+ */
+stage int context_fits(const struct syn *s, const struct keyring *ring,
 		       const struct tcp_fastopen_context *kernel)
 {
 	struct {
 		siphash_key_t key[CONTEXT_KEYS];
 	} copy;
-	int num = 0;
+	int num;
 
+	if (!kernel)
+		return 0;
+	num = kernel->num;
 	/* Copied and not read in place: on 6.1 the verifier refuses the latter
 	 * ("Type 'siphash_key_t' is not a struct"). */
-	if (bpf_core_read(&num, sizeof(num), &kernel->num) ||
-	    bpf_core_read(&copy, sizeof(copy), &kernel->key))
+	if (bpf_core_read(&copy, sizeof(copy), &kernel->key))
 		return 0;
 	for (int i = 0; i < CONTEXT_KEYS; i++) {
 		struct siphash_key key = {
@@ -166,7 +196,7 @@ stage int context_fits(const struct syn *s,
 			.k1 = copy.key[i].key[1],
 		};
 
-		if (i < num && cookie_fits(s, &key))
+		if (i < num && !is_in(ring, &key) && cookie_fits(s, &key))
 			return 1;
 	}
 	return 0;
@@ -174,6 +204,7 @@ stage int context_fits(const struct syn *s,
 
 /* tcp_try_fastopen(): would the listener take this SYN's data or its cookie? */
 stage enum verdict listener_accepts(const struct syn *s,
+				    const struct keyring *ring,
 				    const struct tcp_sock *listener)
 {
 	const struct fastopen_queue *queue =
@@ -194,26 +225,30 @@ stage enum verdict listener_accepts(const struct syn *s,
 		return UNDECIDED;
 	/* Its own keys replace the namespace's altogether. */
 	if (queue->ctx)
-		return context_fits(s, queue->ctx) ? V_valid_listener :
-						     UNDECIDED;
-	return context_fits(s, ipv4->tcp_fastopen_ctx) ? V_valid_namespace :
-							 UNDECIDED;
+		return context_fits(s, ring, queue->ctx) ? V_valid_listener :
+							   UNDECIDED;
+	return context_fits(s, ring, ipv4->tcp_fastopen_ctx) ?
+		       V_valid_namespace :
+		       UNDECIDED;
 }
 
-stage enum verdict ask_listener(const struct syn *s, struct bpf_sock *sk)
+stage enum verdict ask_listener(const struct syn *s, const struct keyring *ring,
+				struct bpf_sock *sk)
 {
 	struct tcp_sock *listener;
 
 	if (sk->state != BPF_TCP_LISTEN)
 		return V_socket_exists;
 	/* off and drop overrule the listener. */
-	if (s->packet->policy.mode != PORT_guard)
+	if (s->policy.mode != PORT_guard)
 		return UNDECIDED;
 	listener = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
-	return listener ? listener_accepts(s, listener) : V_no_listener;
+	return listener ? listener_accepts(s, ring, listener) : V_no_listener;
 }
 
-stage enum verdict look(struct xdp_md *ctx, const struct syn *s)
+/* @ring is what prove tried already. */
+stage enum verdict look(struct xdp_md *ctx, const struct syn *s,
+			const struct keyring *ring)
 {
 	struct bpf_sock *sk;
 	struct link *link;
@@ -229,7 +264,7 @@ stage enum verdict look(struct xdp_md *ctx, const struct syn *s)
 	sk = socket_for(ctx, s);
 	if (!sk)
 		return V_no_listener;
-	v = ask_listener(s, sk);
+	v = ask_listener(s, ring, sk);
 	bpf_sk_release(sk);
 	return v;
 }

@@ -45,14 +45,23 @@ struct {
 	__type(value, struct port_policy);
 } ports SEC(".maps");
 
-/* Which device a frame is for. Written by user space, read by look. */
+/* The device that untagged frames are for. Written by user space, read by
+ * look. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct link);
+} untagged SEC(".maps");
+
+/* The devices that tagged frames are for. Written by user space, read by look. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096); /* every VLAN of a device */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct link_key);
 	__type(value, struct link);
-} links SEC(".maps");
+} vlans SEC(".maps");
 
 /* Written by the exit alone, read by user space. */
 struct {
@@ -78,11 +87,15 @@ struct {
 	__type(value, struct guard_record);
 } record SEC(".maps");
 
-stage const struct keyring *ring(void)
+/* NULL for a SYN that shows no cookie to try. */
+stage const struct keyring *ring_for(const struct syn *s)
 {
 	__u32 zero = 0;
-	void *inner = bpf_map_lookup_elem(&keyring, &zero);
+	void *inner;
 
+	if (s->class != SYN_COOKIE)
+		return NULL;
+	inner = bpf_map_lookup_elem(&keyring, &zero);
 	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
 }
 

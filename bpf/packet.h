@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * struct packet: all that the stages may know of a packet. parse fills the
- * layers, classify the options; only they and act are handed its bytes.
+ * What the stages may know: struct packet of every packet, struct syn of a SYN
+ * to a guarded port. parse fills the one, read_syn and classify the other; only
+ * they and act are handed the bytes.
  *
  * This header and parse.h, options.h, walk.h, classify.h and prove.h are pure:
  * no map, no clock, no helper but bpf_loop. They compile on the host too, for
@@ -37,33 +38,37 @@ struct bytes {
 
 struct packet {
 	__u32 len; /* bytes of the whole frame, further buffers included */
-
-	/* link */
+	enum family family;
 	__u64 dmac; /* as in struct link */
 	struct link_key tags;
-
-	/* network; offsets in bytes from data */
-	enum family family;
-	__u16 l3;
-	__u16 l4;
-	__u8 tos; /* IPv4 tos, IPv6 traffic class */
-	struct tfo_path path;
-
-	/* transport */
-	__be16 sport;
+	__u16 l3; /* offset of the IP header, in bytes from data */
+	__u16 l4; /* offset of the TCP header */
+	struct port_policy policy; /* of the destination port */
 	__be16 dport;
-	__u8 header_len; /* bytes of the TCP header with its options */
-	__u32 data_len; /* bytes of data by the IP length */
-	struct port_policy policy;
 };
 
-/* A SYN to a guarded port, with what its options say. */
 struct syn {
-	const struct packet *packet;
+	/* The layers, as parse found them. */
+	enum family family;
+	__u64 dmac; /* as in struct link */
+	struct link_key tags;
+	__u32 l3;
+	__u32 l4;
+	struct port_policy policy;
+
+	/* The headers. */
+	__u32 tos; /* IPv4 tos, IPv6 traffic class */
+	struct tfo_path path;
+	__be16 sport;
+	__be16 dport;
+	__u32 header_len; /* bytes of the TCP header with its options */
+	__u32 data_len; /* bytes of data, by the IP length */
+
+	/* The options. */
 	enum syn_class class;
-	__u64 tfo_bytes; /* bit i: byte i of the options is part of a TFO option */
-	__u8 tfo_at; /* offset in the options of the TFO option that counts */
-	__u8 tfo_exp; /* it is the older form, kind 254 */
+	__u64 tfo_bytes; /* bit i: byte i of the options is of a TFO option */
+	__u32 tfo_at; /* offset in the options of the TFO option that counts */
+	__u32 tfo_exp; /* it is the older form, kind 254 */
 	__u64 cookie; /* its 8 bytes read little-endian */
 };
 

@@ -2,8 +2,9 @@
 /*
  * From the frame to the TCP header: Ethernet with up to two VLAN tags or none
  * at all, IPv4, IPv6 with extension headers. What is not an opening SYN leaves
- * here, after as few loads as tell it; a SYN's lengths are checked as the
- * kernel checks them (ip_rcv_core, ip6_rcv_core, tcp_v4_rcv).
+ * here, after as few loads as tell it. read_syn reads the rest of a SYN's
+ * headers, and checks lengths as the kernel does (ip_rcv_core, ip6_rcv_core,
+ * tcp_v4_rcv).
  */
 #ifndef TFOGUARD_PARSE_H
 #define TFOGUARD_PARSE_H
@@ -17,6 +18,11 @@
 #include "walk.h"
 
 #define VLAN_VID_MASK 0x0fff
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define MAC_MASK 0x0000ffffffffffffULL
+#else
+#define MAC_MASK 0xffffffffffff0000ULL
+#endif
 #define L3_MAX 22 /* bytes: Ethernet and two tags */
 
 #define IPV4_DF 0x4000 /* all but this bit of frag_off says "fragment" */
@@ -70,6 +76,7 @@ stage enum verdict parse_link(const struct bytes *bytes, struct packet *p,
 		return V_unparsed_link;
 	*proto = load16((void *)eth + offsetof(struct ethhdr, h_proto));
 	p->l3 = sizeof(*eth);
+	p->dmac = load64(eth) & MAC_MASK;
 	if (!is_vlan(*proto))
 		return UNDECIDED;
 
@@ -193,48 +200,12 @@ stage enum verdict parse_ipv6(const struct bytes *bytes, struct packet *p)
 stage enum verdict parse_tcp(const struct bytes *bytes, struct packet *p)
 {
 	__u8 *tcp = bytes->data + p->l4;
-	__u8 flags;
 
 	if (!fits(bytes, tcp, TCP_HEADER))
 		return V_unparsed_tcp;
-	flags = tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
-	if (flags != TCP_SYN)
+	if ((tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return V_segment;
-	p->sport = load16(tcp);
 	p->dport = load16(tcp + 2);
-	p->header_len = (tcp[12] >> 4) * 4;
-	return UNDECIDED;
-}
-
-/* What only a SYN is asked: addresses, and lengths that fit each other. */
-stage enum verdict parse_syn(const struct bytes *bytes, struct packet *p)
-{
-	__u8 *l3 = bytes->data + p->l3;
-	__u32 ip_len;
-
-	/* Both were checked before; the verifier has forgotten one of them. */
-	if (p->family == FAMILY_ipv4) {
-		if (!fits(bytes, l3, sizeof(struct iphdr)))
-			return V_unparsed_ip;
-		ip_len = be16(load16(l3 + 2));
-		p->tos = l3[1];
-		p->path.words[0] = le64(load64(l3 + 12));
-	} else {
-		if (!fits(bytes, l3, sizeof(struct ipv6hdr)))
-			return V_unparsed_ip;
-		ip_len = sizeof(struct ipv6hdr) + be16(load16(l3 + 4));
-		p->tos = (be16(load16(l3)) >> 4) & 0xff;
-		p->path.words[0] = le64(load64(l3 + 8));
-		p->path.words[1] = le64(load64(l3 + 16));
-		p->path.words[2] = le64(load64(l3 + 24));
-		p->path.words[3] = le64(load64(l3 + 32));
-	}
-	if (p->l3 + ip_len > p->len || p->l3 + ip_len < p->l4)
-		return V_unparsed_ip;
-	if (p->header_len < TCP_HEADER ||
-	    p->l4 + p->header_len > p->l3 + ip_len)
-		return V_unparsed_tcp;
-	p->data_len = p->l3 + ip_len - p->l4 - p->header_len;
 	return UNDECIDED;
 }
 
@@ -253,9 +224,55 @@ stage enum verdict parse(const struct bytes *bytes, struct packet *p,
 		v = parse_ipv6(bytes, p);
 	else
 		return V_not_tcp;
-	if (v)
-		return v;
-	return parse_tcp(bytes, p) ?: parse_syn(bytes, p);
+	return v ?: parse_tcp(bytes, p);
+}
+
+/* Fills the headers of @s from what parse found out. */
+stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
+			    struct syn *s)
+{
+	__u32 ip_len;
+	void *ip, *tcp;
+
+	s->family = p->family;
+	s->tags = p->tags;
+	s->dmac = p->dmac;
+	s->policy = p->policy;
+	s->l3 = p->l3;
+	s->l4 = p->l4;
+	/* True by what parse found; told to the verifier. */
+	if (s->l3 > L3_MAX || s->l4 > IPV6_CHAIN_MAX)
+		return V_unparsed_ip;
+	ip = bytes->data + s->l3;
+	tcp = bytes->data + s->l4;
+	/* An IPv4 header and a TCP header are no shorter than one of IPv6. */
+	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
+	    !fits(bytes, tcp, TCP_HEADER))
+		return V_unparsed_tcp;
+
+	if (s->family == FAMILY_ipv4) {
+		ip_len = be16(load16(ip + 2));
+		s->tos = *(__u8 *)(ip + 1);
+		s->path.words[0] = le64(load64(ip + 12));
+	} else {
+		ip_len = sizeof(struct ipv6hdr) + be16(load16(ip + 4));
+		s->tos = (be16(load16(ip)) >> 4) & 0xff;
+		s->path.words[0] = le64(load64(ip + 8));
+		s->path.words[1] = le64(load64(ip + 16));
+		s->path.words[2] = le64(load64(ip + 24));
+		s->path.words[3] = le64(load64(ip + 32));
+	}
+	s->sport = load16(tcp);
+	s->dport = load16(tcp + 2);
+	s->header_len = (*(__u8 *)(tcp + 12) >> 4) * 4;
+
+	if (s->l3 + ip_len > p->len || s->l3 + ip_len < s->l4)
+		return V_unparsed_ip;
+	if (s->header_len < TCP_HEADER ||
+	    s->l4 + s->header_len > s->l3 + ip_len)
+		return V_unparsed_tcp;
+	s->data_len = s->l3 + ip_len - s->l4 - s->header_len;
+	return UNDECIDED;
 }
 
 #endif

@@ -26,11 +26,11 @@ stage enum verdict screen(struct packet *p)
  */
 stage int would_touch(const struct syn *s)
 {
-	switch (s->packet->policy.mode) {
+	switch (s->policy.mode) {
 	case PORT_off:
 		return s->class != SYN_PLAIN || s->tfo_bytes;
 	case PORT_drop:
-		if (s->packet->data_len)
+		if (s->data_len)
 			return 1;
 	}
 	return s->class != SYN_PLAIN && s->class != SYN_REQUEST;
@@ -41,13 +41,13 @@ stage enum verdict settle(const struct syn *s)
 {
 	if (!would_touch(s))
 		return s->class == SYN_PLAIN ? V_plain_syn : V_cookie_request;
-	if (s->packet->policy.mode == PORT_off)
+	if (s->policy.mode == PORT_off)
 		return V_port_off;
-	if (s->packet->policy.mode == PORT_drop && s->packet->data_len)
+	if (s->policy.mode == PORT_drop && s->data_len)
 		return V_port_drop;
 	switch (s->class) {
 	case SYN_COOKIE:
-		return s->packet->policy.forged == FORGED_drop ? V_forged_drop :
+		return s->policy.forged == FORGED_drop ? V_forged_drop :
 							 V_forged;
 	case SYN_BAD_LENGTH:
 		return V_bad_length;

@@ -7,8 +7,8 @@
 
 stage int cookie_fits(const struct syn *s, const struct siphash_key *key)
 {
-	return s->cookie == tfo_cookie(key, &s->packet->path,
-				       s->packet->family == FAMILY_ipv4 ?
+	return s->cookie == tfo_cookie(key, &s->path,
+				       s->family == FAMILY_ipv4 ?
 					       TFO_PATH_WORDS_IPV4 :
 					       TFO_PATH_WORDS_IPV6);
 }
@@ -16,7 +16,7 @@ stage int cookie_fits(const struct syn *s, const struct siphash_key *key)
 /* @ring may be NULL: no key is known. */
 stage enum verdict prove(const struct syn *s, const struct keyring *ring)
 {
-	if (s->class != SYN_COOKIE || s->packet->policy.mode != PORT_guard ||
+	if (s->class != SYN_COOKIE || s->policy.mode != PORT_guard ||
 	    !ring)
 		return UNDECIDED;
 #define X(name, meaning)                                                       \

@@ -12,6 +12,7 @@
 	X(explain, "FILE.pcap", "Judge the packets of a capture")              \
 	X(cookie, "CLIENT SERVER", "Compute a Fast Open cookie")               \
 	X(key, "show", "The keys of the guard and of the kernel")              \
+	X(doctor, "[IFACE]", "What keeps Fast Open or the guard from working") \
 	X(version, "", "Versions of this program and what it runs on")
 
 #define X(name, arguments, meaning) int cmd_##name(int argc, char **argv);

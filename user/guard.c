@@ -30,7 +30,8 @@
 #define PIN_COUNTERS "counters"
 #define PIN_COUNTER_NAMES "counter_names"
 #define PIN_PORTS "ports"
-#define PIN_LINKS "links"
+#define PIN_UNTAGGED "untagged"
+#define PIN_VLANS "vlans"
 
 static const char *const mode_names[] = {
 #define X(mode, meaning) #mode,
@@ -260,7 +261,8 @@ static int pin_all(const struct program *program, unsigned int ifindex,
 		{ PIN_COUNTER_NAMES,
 		  bpf_map__fd(program->skel->maps.counter_names) },
 		{ PIN_PORTS, bpf_map__fd(program->skel->maps.ports) },
-		{ PIN_LINKS, bpf_map__fd(program->skel->maps.links) },
+		{ PIN_UNTAGGED, bpf_map__fd(program->skel->maps.untagged) },
+		{ PIN_VLANS, bpf_map__fd(program->skel->maps.vlans) },
 		{ PIN_RECORD, bpf_map__fd(program->skel->maps.record) },
 	};
 	int err = pins_make(ifindex);

@@ -4,13 +4,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <net/if.h> /* before <linux/if.h>, which then leaves out its half */
 #include <linux/ethtool.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
-#include <linux/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,31 +304,76 @@ static bool takes_data(const struct nlattr *metrics)
 	return false;
 }
 
+/* Appends one word of a route, or two. */
+static void append(struct route_search *search, const char *name,
+		   const char *value)
+{
+	size_t used = strlen(search->text);
+
+	snprintf(search->text + used, search->size - used, "%s%s%s%s",
+		 used ? " " : "", name, *value ? " " : "", value);
+}
+
+static void append_address(struct route_search *search, const char *name,
+			   int family, const struct nlattr *attr)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (attr && inet_ntop(family, mnl_attr_get_payload(attr), text,
+			      sizeof(text)))
+		append(search, name, text);
+}
+
+static void append_number(struct route_search *search, const char *name,
+			  const struct nlattr *attr)
+{
+	char text[16];
+
+	if (!attr)
+		return;
+	snprintf(text, sizeof(text), "%u", mnl_attr_get_u32(attr));
+	append(search, name, text);
+}
+
+/* The route in the words of ip-route(8), as far as they tell it from others. */
+static void write_route(struct route_search *search, const struct rtmsg *rtm,
+			const struct nlattr *const *attrs)
+{
+	static const __u8 any[16];
+	char name[INET6_ADDRSTRLEN] = "", prefix[sizeof(name) + 8];
+
+	search->text[0] = '\0';
+	inet_ntop(rtm->rtm_family,
+		  attrs[RTA_DST] ? mnl_attr_get_payload(attrs[RTA_DST]) : any,
+		  name, sizeof(name));
+	snprintf(prefix, sizeof(prefix), "%s/%u", name, rtm->rtm_dst_len);
+	append(search, prefix, "");
+	append_address(search, "via", rtm->rtm_family, attrs[RTA_GATEWAY]);
+	if (attrs[RTA_OIF] &&
+	    if_indextoname(mnl_attr_get_u32(attrs[RTA_OIF]), name))
+		append(search, "dev", name);
+	if (rtm->rtm_flags & RTNH_F_ONLINK)
+		append(search, "onlink", "");
+	append_address(search, "src", rtm->rtm_family, attrs[RTA_PREFSRC]);
+	append_number(search, "metric", attrs[RTA_PRIORITY]);
+	if (rtm->rtm_table != RT_TABLE_MAIN)
+		append_number(search, "table", attrs[RTA_TABLE]);
+}
+
 static int search_route(const struct nlmsghdr *nlh, void *arg)
 {
+	const struct nlattr *attrs[RTA_MAX + 1] = { NULL }, *attr;
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	char prefix[INET6_ADDRSTRLEN] = "default";
 	struct route_search *search = arg;
-	const struct nlattr *attr;
-	bool found = false;
 
 	if (search->found)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
-	{
-		if (mnl_attr_get_type(attr) == RTA_METRICS)
-			found = takes_data(attr);
-		else if (mnl_attr_get_type(attr) == RTA_DST)
-			inet_ntop(rtm->rtm_family, mnl_attr_get_payload(attr),
-				  prefix, sizeof(prefix));
-	}
-	if (found) {
+		if (mnl_attr_get_type(attr) <= RTA_MAX)
+			attrs[mnl_attr_get_type(attr)] = attr;
+	if (attrs[RTA_METRICS] && takes_data(attrs[RTA_METRICS])) {
 		search->found = 1;
-		if (rtm->rtm_dst_len)
-			snprintf(search->text, search->size, "%s/%u", prefix,
-				 rtm->rtm_dst_len);
-		else
-			snprintf(search->text, search->size, "default");
+		write_route(search, rtm, attrs);
 	}
 	return MNL_CB_OK;
 }

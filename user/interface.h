@@ -43,7 +43,8 @@ void interface_driver(const char *name, char driver[32]);
 
 /*
  * Routes of this namespace with fastopen_no_cookie: 1 where there is one, and
- * the first one's text in @text; else 0, or negative errno.
+ * the first one's text in @text, as "ip route" takes it; else 0, or negative
+ * errno.
  */
 int interface_routes_take_data(char *text, size_t size);
 

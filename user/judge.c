@@ -138,17 +138,9 @@ int judge_packet(struct judge *judge, const void *frame, __u32 len, void *out,
 	return err;
 }
 
-int judge_time(struct judge *judge, const void *frame, __u32 len,
-	       unsigned int repeat, __u32 *ns)
+int judge_program_fd(const struct judge *judge)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
-		    .data_size_in = len, .repeat = (int)repeat);
-	int fd = bpf_map__fd(judge->program.skel->maps.counters);
-
-	if (bpf_prog_test_run_opts(judge->program.fd, &opts))
-		return -errno;
-	*ns = opts.duration;
-	return program_read_counters(fd, &judge->before);
+	return judge->program.fd;
 }
 
 static __u16 be16_at(const __u8 *at)

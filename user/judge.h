@@ -36,10 +36,8 @@ int judge_set_keyring(struct judge *, const struct keyring *);
 int judge_packet(struct judge *, const void *frame, __u32 len, void *out,
 		 struct judgement *);
 
-/* The mean time of a run over @repeat runs, in nanoseconds. The frame is not
- * restored between the runs. */
-int judge_time(struct judge *, const void *frame, __u32 len,
-	       unsigned int repeat, __u32 *ns);
+/* For runs of one's own; not to be closed. */
+int judge_program_fd(const struct judge *);
 
 const char *judge_verdict_name(enum verdict);
 const char *judge_action_name(enum action);

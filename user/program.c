@@ -104,14 +104,23 @@ static int fill_ports(struct bpf_map *map, const struct port_policy *ports)
 	return err;
 }
 
-static int fill_links(struct bpf_map *map, const struct link_row *rows,
+static int fill_links(struct guard_bpf *skel, const struct link_row *rows,
 		      size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (bpf_map_update_elem(bpf_map__fd(map), &rows[i].key,
-					&rows[i].link, BPF_ANY))
-			return -errno;
-	return 0;
+	__u32 zero = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++) {
+		if (!rows[i].key.tag[0] && !rows[i].key.tag[1])
+			err = bpf_map_update_elem(
+				bpf_map__fd(skel->maps.untagged), &zero,
+				&rows[i].link, BPF_ANY);
+		else
+			err = bpf_map_update_elem(bpf_map__fd(skel->maps.vlans),
+						  &rows[i].key, &rows[i].link,
+						  BPF_ANY);
+	}
+	return err ? -errno : 0;
 }
 
 static int fill(struct guard_bpf *skel, const struct program_config *config,
@@ -123,7 +132,7 @@ static int fill(struct guard_bpf *skel, const struct program_config *config,
 				names, BPF_ANY))
 		return -errno;
 	return fill_ports(skel->maps.ports, config->ports) ?:
-	       fill_links(skel->maps.links, config->rows, config->n_rows);
+	       fill_links(skel, config->rows, config->n_rows);
 }
 
 static int explain_refusal(struct fault *f, int err)
