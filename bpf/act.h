@@ -131,7 +131,7 @@ stage __u64 rewrite_options(const struct bytes *bytes, void *options,
 	__u32 *word = options;
 
 	if (request) {
-		__u32 header = s->tfo_exp ? TFO_HEADER_EXP : TFO_HEADER;
+		__u32 header = s->tfo_header & 7;
 		__u32 size_at = (s->tfo_at & 63) + 1;
 		__u16 *at = options + (size_at & ~1U);
 		union {
@@ -153,8 +153,8 @@ stage __u64 rewrite_options(const struct bytes *bytes, void *options,
 	for (int i = 0; i < OPTION_WORDS; i++, word++, nops >>= 4) {
 		__u32 mask = byte_mask(nops), old, new;
 
-		if (!mask)
-			continue;
+		/* Words without NOPs are written back as they are: to leave
+		 * them out would double the verifier's ways at each. */
 		if (!fits(bytes, word, 4))
 			break;
 		old = *word;

@@ -22,19 +22,18 @@ stage enum verdict classify(const struct bytes *bytes, struct syn *s)
 
 	options_walk(bytes, tcp + TCP_HEADER, s->header_len - TCP_HEADER, &w);
 	s->tfo_bytes = w.tfo_bytes;
-	if (w.cookie_len == NO_COOKIE)
+	if (!w.tfo_size)
 		return UNDECIDED;
 	s->tfo_at = w.tfo_at;
-	s->tfo_exp = w.tfo_exp;
-	if (w.cookie_len == 0) {
+	s->tfo_header = w.tfo_header;
+	if (w.tfo_size == w.tfo_header) {
 		s->class = SYN_REQUEST;
 		return UNDECIDED;
 	}
 	s->class = SYN_BAD_LENGTH;
-	if (w.cookie_len != TFO_COOKIE_LEN)
+	if (w.tfo_size != w.tfo_header + TFO_COOKIE_LEN)
 		return UNDECIDED;
-	cookie = tcp + TCP_HEADER + (w.tfo_at & 63) +
-		 (w.tfo_exp ? TFO_HEADER_EXP : TFO_HEADER);
+	cookie = tcp + TCP_HEADER + (w.tfo_at & 63) + (w.tfo_header & 7);
 	if (!fits(bytes, cookie, TFO_COOKIE_LEN))
 		return V_unparsed_tcp;
 	s->cookie = le64(load64(cookie));

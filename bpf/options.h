@@ -17,17 +17,17 @@
 #define OPTION_END 0
 #define OPTION_NOP 1
 
-#define NO_COOKIE (-1)
-
 struct option_walk {
 	void *options;
 	void *end;
 	__u32 len; /* bytes of options, at most OPTIONS_MAX */
 	__u32 at; /* offset of the next one */
-	__u64 tfo_bytes; /* as in struct packet */
-	__u32 tfo_at;
-	__s32 cookie_len; /* bytes; NO_COOKIE where no option counts */
-	__u32 tfo_exp;
+	__u64 tfo_bytes; /* as in struct syn */
+	/* The option that counts: its offset, its size and how much of that is
+	 * not cookie. Bytes, not words: see undecided_u8. */
+	__u8 tfo_at;
+	__u8 tfo_size; /* 0: no option counts */
+	__u8 tfo_header; /* TFO_HEADER or TFO_HEADER_EXP */
 };
 
 stage long read_option(struct option_walk *w)
@@ -36,9 +36,10 @@ stage long read_option(struct option_walk *w)
 	__u8 *option;
 
 	/* The last byte alone can't be an option that matters. */
-	if (at + 2 > w->len || at > OPTIONS_MAX)
+	if (at + 2 > w->len)
 		return WALK_STOP;
-	option = w->options + at;
+	/* The mask changes nothing; it is a bound that any verifier sees. */
+	option = w->options + (at & 63);
 	if ((void *)option + 2 > w->end)
 		return WALK_STOP;
 	if (option[0] == OPTION_NOP) {
@@ -62,8 +63,8 @@ stage long read_option(struct option_walk *w)
 	w->tfo_bytes |= ((1ULL << (size & 63)) - 1) << (at & 63);
 	if ((size & 1) == 0) {
 		w->tfo_at = at;
-		w->tfo_exp = header == TFO_HEADER_EXP;
-		w->cookie_len = size - header;
+		w->tfo_size = size;
+		w->tfo_header = header;
 	}
 	return WALK_ON;
 }
@@ -83,7 +84,6 @@ stage void options_walk(const struct bytes *bytes, void *options, __u32 len,
 		.options = options,
 		.end = bytes->end,
 		.len = len,
-		.cookie_len = NO_COOKIE,
 	};
 	walk(OPTIONS_MAX, option_step, w);
 }

@@ -23,7 +23,7 @@
 
 /* In the order in which a packet's way may end. */
 enum syn_class {
-	SYN_PLAIN, /* no Fast Open option that counts, no data */
+	SYN_PLAIN = 1, /* no Fast Open option that counts, no data */
 	SYN_REQUEST, /* asks for a cookie, with or without data */
 	SYN_COOKIE, /* shows a cookie of 8 bytes, with or without data */
 	SYN_BAD_LENGTH, /* a cookie of a length that cannot match */
@@ -47,9 +47,17 @@ struct packet {
 	__be16 dport;
 };
 
+/*
+ * For what later stages branch on. A branch that the verifier can decide makes
+ * what it decided by part of the state, and the rest of the program is walked
+ * once for each value of it; a byte that went through the stack has no known
+ * value (but for zero).
+ */
+typedef volatile __u8 undecided_u8;
+
 struct syn {
 	/* The layers, as parse found them. */
-	enum family family;
+	undecided_u8 family; /* enum family */
 	__u64 dmac; /* as in struct link */
 	struct link_key tags;
 	__u32 l3;
@@ -65,10 +73,10 @@ struct syn {
 	__u32 data_len; /* bytes of data, by the IP length */
 
 	/* The options. */
-	enum syn_class class;
+	undecided_u8 class; /* enum syn_class */
 	__u64 tfo_bytes; /* bit i: byte i of the options is of a TFO option */
 	__u32 tfo_at; /* offset in the options of the TFO option that counts */
-	__u32 tfo_exp; /* it is the older form, kind 254 */
+	__u32 tfo_header; /* its bytes before the cookie */
 	__u64 cookie; /* its 8 bytes read little-endian */
 };
 

@@ -78,8 +78,9 @@ static void print_text(const struct diagnosis *d)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct finding *f = &d->findings[i];
 
-		printf("%-8s %s (%s)\n", severities[doctor_severity(f->id)].name,
-		       f->what, doctor_id(f->id));
+		printf("%-8s %s (%s)\n",
+		       severities[doctor_severity(f->id)].name, f->what,
+		       doctor_id(f->id));
 		printf("         → %s\n", f->advice);
 	}
 }

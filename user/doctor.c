@@ -80,7 +80,7 @@ static const char *enumerated(struct enumeration *e)
 	return e->text;
 }
 
-/* ---- this process ---------------------------------------------------------- */
+/* ---- this process ------------------------------------------------------- */
 
 static bool check_missing_capabilities(const struct survey *s,
 				       struct finding *f)
@@ -103,8 +103,8 @@ static bool check_missing_capabilities(const struct survey *s,
 	advise(f, "run it as root, with all capabilities: `sudo tfoguard "
 		  "doctor%s%s`",
 	       s->ifname ? " " : "", s->ifname ?: "");
-	return say(f, "this process lacks %s: it can't guard, and can't see all "
-		      "that would keep a guard from working",
+	return say(f, "this process lacks %s: it can't guard, and can't see "
+		      "all that would keep a guard from working",
 		   enumerated(&missing));
 }
 
@@ -136,7 +136,7 @@ static bool check_no_bpffs(const struct survey *s, struct finding *f)
 		      "here, and none that is attached is seen");
 }
 
-/* ---- the kernel ------------------------------------------------------------ */
+/* ---- the kernel --------------------------------------------------------- */
 
 static bool check_no_btf(const struct survey *s, struct finding *f)
 {
@@ -168,12 +168,12 @@ static bool check_cannot_chain(const struct survey *s, struct finding *f)
 		return false;
 	advise(f, "nothing, as long as no other XDP program is to run on a "
 		  "guarded interface; else boot another kernel");
-	return say(f, "a guard has its interface for itself, since libxdp can't "
-		      "chain programs here (%s)",
+	return say(f, "a guard has its interface for itself, since libxdp "
+		      "can't chain programs here (%s)",
 		   s->chaining.fault.why);
 }
 
-/* ---- sysctls --------------------------------------------------------------- */
+/* ---- sysctls ------------------------------------------------------------ */
 
 static bool check_fastopen_server_off(const struct survey *s, struct finding *f)
 {
@@ -194,9 +194,9 @@ static bool check_fastopen_without_cookie(const struct survey *s,
 		return false;
 	advise(f, "ask for cookies: `sysctl -w net.ipv4.tcp_fastopen=%ld`",
 	       s->fastopen.value & ~TFO_SERVER_COOKIE_NOT_REQD);
-	return say(f, "net.ipv4.tcp_fastopen is %ld (0x%lx): with its bit 0x200 "
-		      "the kernel takes data from anybody, without a cookie, "
-		      "and gives none out",
+	return say(f, "net.ipv4.tcp_fastopen is %ld (0x%lx): with its bit "
+		      "0x200 the kernel takes data from anybody, without a "
+		      "cookie, and gives none out",
 		   s->fastopen.value, s->fastopen.value);
 }
 
@@ -231,7 +231,7 @@ static bool check_conntrack_strict(const struct survey *s, struct finding *f)
 		      "it never saw, so none can be answered from the driver");
 }
 
-/* ---- keys ------------------------------------------------------------------ */
+/* ---- keys --------------------------------------------------------------- */
 
 static bool takes_fastopen(const struct listener *l)
 {
@@ -278,8 +278,8 @@ static bool check_zero_key(const struct survey *s, struct finding *f)
 	if (!own.n)
 		return false;
 	advise(f, "have the server set a random TCP_FASTOPEN_KEY, or none");
-	return say(f, "the key that the server gave to %s is all zeros: anybody "
-		      "can compute its cookies",
+	return say(f, "the key that the server gave to %s is all zeros: "
+		      "anybody can compute its cookies",
 		   enumerated(&own));
 }
 
@@ -342,7 +342,7 @@ static bool check_key_drift(const struct survey *s, struct finding *f)
 		      "look at the listener");
 }
 
-/* ---- listeners ------------------------------------------------------------- */
+/* ---- listeners ---------------------------------------------------------- */
 
 static bool check_no_fastopen_listener(const struct survey *s,
 				       struct finding *f)
@@ -495,7 +495,7 @@ static bool check_accept_queue_full(const struct survey *s, struct finding *f)
 		   enumerated(&names));
 }
 
-/* ---- routes and rules ------------------------------------------------------ */
+/* ---- routes and rules --------------------------------------------------- */
 
 static bool check_route_without_cookie(const struct survey *s,
 				       struct finding *f)
@@ -567,7 +567,7 @@ static bool check_synproxy(const struct survey *s, struct finding *f)
 		   enumerated(&places));
 }
 
-/* ---- guards ---------------------------------------------------------------- */
+/* ---- guards ------------------------------------------------------------- */
 
 static bool check_guards_unreadable(const struct survey *s, struct finding *f)
 {
@@ -685,7 +685,7 @@ static bool check_not_guarded(const struct survey *s,
 	return say(f, "no guard is attached to %s", name_of(i));
 }
 
-/* ---- the hook and its driver ----------------------------------------------- */
+/* ---- the hook and its driver -------------------------------------------- */
 
 static bool check_unknown_link(const struct survey *s,
 			       const struct surveyed_interface *i,
@@ -708,8 +708,8 @@ static bool check_foreign_xdp(const struct survey *s,
 	if (is_gone(i) || is_held(i) || i->holder != HOOK_FOREIGN)
 		return false;
 	advise(f, "load that one through libxdp (xdp-loader) so that both can "
-		  "share the interface, or take it off: `ip link set dev %s xdp "
-		  "off && ip link set dev %s xdpgeneric off`",
+		  "share the interface, or take it off: `ip link set dev %s "
+		  "xdp off && ip link set dev %s xdpgeneric off`",
 	       name_of(i), name_of(i));
 	return say(f, "the XDP program %s (id %u) is on %s and was not loaded "
 		      "through libxdp's dispatcher: a guard can't be attached",
@@ -820,7 +820,7 @@ static bool check_vlans_hidden(const struct survey *s,
 		   name_of(i));
 }
 
-/* ---- all of them ----------------------------------------------------------- */
+/* ---- all of them -------------------------------------------------------- */
 
 static const struct {
 	const char *id;

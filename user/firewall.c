@@ -82,7 +82,7 @@ static bool is_inbound(unsigned int hook)
 	return hook == NF_INET_PRE_ROUTING || hook == NF_INET_LOCAL_IN;
 }
 
-/* ---- nftables -------------------------------------------------------------- */
+/* ---- nftables ----------------------------------------------------------- */
 
 /* Base chains that no inbound packet passes. */
 struct outbound_chain {
@@ -349,7 +349,7 @@ static int read_nft(struct firewall *all)
 	return err;
 }
 
-/* ---- iptables, the older one ----------------------------------------------- */
+/* ---- iptables, the older one -------------------------------------------- */
 
 /* Where the two families' structures differ. */
 struct legacy {
@@ -521,8 +521,8 @@ int firewall_read(struct firewall *all)
 
 	*all = (struct firewall){ 0 };
 	err = read_nft(all);
-	for (size_t i = 0; !err && i < sizeof(legacies) / sizeof(*legacies); i++)
-		err = read_legacy(all, &legacies[i]);
+	for (size_t i = 0; i < sizeof(legacies) / sizeof(*legacies); i++)
+		err = err ?: read_legacy(all, &legacies[i]);
 	if (err)
 		firewall_free(all);
 	return err;

@@ -18,7 +18,7 @@ enum firewall_effect {
 
 struct firewall_rule {
 	enum firewall_effect effect;
-	char *place; /* "dnat by handle 4 of chain prerouting in table ip nat" */
+	char *place; /* "dnat by handle 4 of chain pre in table ip nat" */
 	char *remove; /* the command; NULL where a name in it is odd */
 };
 

@@ -314,13 +314,15 @@ static int attach_fresh(const struct hook *hook, const struct program *program,
 				  strerror(-err));
 	if (can_chain) {
 		err = hook_attach_chained(hook, program->fd, f);
-		if (err != -EOPNOTSUPP || holder == HOOK_DISPATCHER) {
+		if (!err || holder == HOOK_DISPATCHER) {
 			record->chained = !err;
 			return err ?: write_record(program, record);
 		}
-		snprintf(why, sizeof(why), "libxdp: %.100s",
+		snprintf(why, sizeof(why), "%.120s",
 			 program_complaint()[0] ? program_complaint() :
-						  "it chained nothing");
+						  "libxdp chained nothing");
+		*f = (struct fault){ 0 };
+		fault_tried(f, "attach to %s", hook->ifname);
 	}
 	snprintf(record->alone_because, sizeof(record->alone_because), "%s",
 		 why);

@@ -180,7 +180,7 @@ static int make_entry(unsigned int ifindex, int prog_fd)
 	return err;
 }
 
-/* Attaches what @chain holds; -EOPNOTSUPP where libxdp did not chain it. */
+/* -EOPNOTSUPP where libxdp attached it without a dispatcher. */
 static int attach_to_dispatcher(const struct hook *hook,
 				struct xdp_program *program)
 {
@@ -212,6 +212,7 @@ int hook_attach_chained(const struct hook *hook, int prog_fd, struct fault *f)
 	struct chain_bpf *skel;
 	int err, entry;
 
+	program_catch_complaints();
 	entry = make_entry(hook->ifindex, prog_fd);
 	if (entry < 0)
 		return explain_refusal(hook, entry, f);
@@ -231,7 +232,7 @@ int hook_attach_chained(const struct hook *hook, int prog_fd, struct fault *f)
 	}
 	err = attach_to_dispatcher(hook, program);
 out:
-	if (err && err != -EOPNOTSUPP)
+	if (err)
 		explain_refusal(hook, err, f);
 	xdp_program__close(program);
 	chain_bpf__destroy(skel);

@@ -34,8 +34,6 @@ int hook_holder(const struct hook *, enum hook_holder *, char name[16],
 
 /* Attach the program and pin what holds it. Nothing is left on failure. */
 int hook_attach_alone(const struct hook *, int prog_fd, struct fault *);
-/* -EOPNOTSUPP where libxdp did not chain after all; then nothing is attached
- * and the caller may attach alone. */
 int hook_attach_chained(const struct hook *, int prog_fd, struct fault *);
 
 /* Whether the pins of the interface hold a hook that is still there. */

@@ -137,12 +137,18 @@ static int fill(struct guard_bpf *skel, const struct program_config *config,
 
 static int explain_refusal(struct fault *f, int err)
 {
+	long jit;
+
 	if (err == -EPERM || err == -EACCES) {
 		if (geteuid() != 0)
 			fault_advise(f, "run it as root");
 		else
 			fault_advise(f, "give it CAP_BPF, CAP_NET_ADMIN and "
 					"CAP_PERFMON, or CAP_SYS_ADMIN");
+	} else if (kernel_sysctl("core.bpf_jit_enable", &jit) == 0 && !jit) {
+		fault_advise(f, "sysctl -w net.core.bpf_jit_enable=1");
+		return fault_fail(f, EXIT_FAILED, err,
+				  "the kernel's BPF compiler is switched off");
 	} else if (!kernel_has_btf()) {
 		fault_advise(f, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y");
 		return fault_fail(f, EXIT_FAILED, err,

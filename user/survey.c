@@ -20,7 +20,7 @@
 
 #define NETNS_FOLDER "/run/netns"
 
-/* ---- this process ---------------------------------------------------------- */
+/* ---- this process ------------------------------------------------------- */
 
 static __u64 effective_capabilities(void)
 {
@@ -82,7 +82,7 @@ static void find_netns(struct survey *s)
 	closedir(folder);
 }
 
-/* ---- the kernel ------------------------------------------------------------ */
+/* ---- the kernel --------------------------------------------------------- */
 
 /* Loads the guard's program as attach would, and lets go of it. */
 static void try_program(struct trial *trial)
@@ -115,7 +115,7 @@ static void try_kernel(struct survey *s)
 					     sizeof(s->chaining.fault.why));
 }
 
-/* ---- the network namespace ------------------------------------------------- */
+/* ---- the network namespace ---------------------------------------------- */
 
 static void read_namespace(struct survey *s)
 {
@@ -136,7 +136,7 @@ static void read_namespace(struct survey *s)
 	s->route_takes_data = routes > 0;
 }
 
-/* ---- guards and interfaces ------------------------------------------------- */
+/* ---- guards and interfaces ---------------------------------------------- */
 
 static int compare(const struct port_policy *a, const struct port_policy *b)
 {
