@@ -174,27 +174,34 @@ stage void shorten_ipv4(struct iphdr *ip, __u32 by)
 	checksum_change(&ip->check, word_change(old, ip->tot_len));
 }
 
-stage void shorten_ipv6(struct ipv6hdr *ip, __u32 by)
+/* To @len bytes, the header's own included: the old length may be 0. */
+stage void shorten_ipv6(struct ipv6hdr *ip, __u32 len)
 {
-	ip->payload_len = be16(be16(ip->payload_len) - by);
+	ip->payload_len = be16(len - sizeof(*ip));
 }
 
 /*
  * Leaves the SYN without the data that its sender may not send yet. Data that
- * lies beyond the first buffer stays: without a cookie the kernel ignores it.
+ * lies beyond the first buffer stays: the kernel ignores it, for what passes
+ * here without a cookie goes to a listener that wants one. Not so in port mode
+ * off, which overrules the listener: there the SYN is left as it was.
  */
-stage int strip(const struct bytes *bytes, const struct syn *s, int request)
+stage int strip(const struct bytes *bytes, const struct syn *s, enum verdict v)
 {
 	void *ip = bytes->data + s->l3, *tcp = bytes->data + s->l4;
+	int cut = s->data_len && s->data_len <= CUT_MAX &&
+		  fits(bytes, tcp, s->header_len + s->data_len);
 	__u64 change = 0;
 
 	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
 	    !fits(bytes, tcp, TCP_HEADER))
 		return -1;
+	if (v == V_port_off && s->data_len && !cut)
+		return -1;
 	if (s->tfo_bytes)
-		change = rewrite_options(bytes, tcp + TCP_HEADER, s, request);
-	if (s->data_len && s->data_len <= CUT_MAX &&
-	    fits(bytes, tcp, s->header_len + s->data_len)) {
+		change = rewrite_options(bytes, tcp + TCP_HEADER, s,
+					 v == V_forged || v == V_bad_length);
+	if (cut) {
 		/* Out go the data, and the length in the pseudo-header. */
 		change += (__u32)~sum_bytes(bytes, s->l4 + s->header_len,
 					    s->data_len);
@@ -203,7 +210,7 @@ stage int strip(const struct bytes *bytes, const struct syn *s, int request)
 		if (s->family == FAMILY_ipv4)
 			shorten_ipv4(ip, s->data_len);
 		else
-			shorten_ipv6(ip, s->data_len);
+			shorten_ipv6(ip, s->l4 + s->header_len - s->l3);
 	}
 	checksum_change(tcp + TCP_CHECK_AT, change);
 	return 0;
@@ -214,9 +221,7 @@ stage enum verdict act(const struct bytes *bytes, const struct syn *s,
 {
 	if (settings.observe || verdict_action(v) != ACTION_strip)
 		return v;
-	return strip(bytes, s, v == V_forged || v == V_bad_length) ?
-		       V_act_failed :
-		       v;
+	return strip(bytes, s, v) ? V_act_failed : v;
 }
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The entry point: a packet's way, stage by stage. */
+/* The entry points, and a packet's way, stage by stage. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -12,6 +12,7 @@
 #include "listener.h"
 #include "act.h"
 #include "count.h"
+#include "turn.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -55,8 +56,7 @@ stage enum verdict judge(struct xdp_md *ctx, const struct packet *p)
 	return judge_syn(ctx, &copy);
 }
 
-SEC("xdp.frags")
-int tfoguard(struct xdp_md *ctx)
+stage int guard(struct xdp_md *ctx)
 {
 	struct packet p = { .len = bpf_xdp_get_buff_len(ctx) };
 	struct bytes bytes = first_buffer(ctx);
@@ -66,4 +66,18 @@ int tfoguard(struct xdp_md *ctx)
 	 ?: screen(&p)
 	 ?: judge(ctx, &p);
 	return leave(&p, v);
+}
+
+/* Alone on its interface. */
+SEC("xdp.frags")
+int tfoguard(struct xdp_md *ctx)
+{
+	return guard(ctx);
+}
+
+/* Behind libxdp's dispatcher, beside other programs. */
+SEC("xdp.frags")
+int tfoguard_chained(struct xdp_md *ctx)
+{
+	return is_our_turn() ? guard(ctx) : XDP_PASS;
 }

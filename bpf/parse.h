@@ -29,8 +29,9 @@
 #define IPV4_RESERVED 0x8000
 #define IPV4_FRAGMENT ((__u16)~(IPV4_DF | IPV4_RESERVED))
 #define IPV6_FRAGMENT 0xfff9 /* offset and M, RFC 8200 section 4.5 */
-#define IPV6_EXTENSIONS_MAX 8
 #define IPV6_CHAIN_MAX 2047 /* bytes from the frame's start, all headers */
+/* The kernel has no limit; each is of 8 bytes at least. */
+#define IPV6_EXTENSIONS_MAX ((IPV6_CHAIN_MAX + 1) / 8)
 
 #define TCP_HEADER 20
 #define TCP_HEADER_MAX 60
@@ -120,6 +121,7 @@ struct extension_walk {
 	void *end;
 	__u32 at; /* offset from data */
 	__u32 next; /* what stands there, an IPPROTO_ */
+	__be16 payload_len; /* of the IPv6 header */
 	enum verdict verdict;
 };
 
@@ -147,6 +149,11 @@ static long extension_step(__u32 i, void *state)
 		/* Without offset and M it is a whole packet (RFC 6946). */
 		if (load16(ext + 2) & be16(IPV6_FRAGMENT)) {
 			w->verdict = V_fragment;
+			return WALK_STOP;
+		}
+		/* The kernel drops it; with a length it would not. */
+		if (!w->payload_len) {
+			w->verdict = V_unparsed_ip;
 			return WALK_STOP;
 		}
 		w->at += 8;
@@ -181,6 +188,7 @@ stage enum verdict parse_ipv6(const struct bytes *bytes, struct packet *p)
 		.end = bytes->end,
 		.at = p->l4,
 		.next = ip->nexthdr,
+		.payload_len = ip->payload_len,
 	};
 	walk(IPV6_EXTENSIONS_MAX, extension_step, &w);
 	if (w.verdict)
@@ -256,6 +264,10 @@ stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 		s->path.words[0] = le64(load64(ip + 12));
 	} else {
 		ip_len = sizeof(struct ipv6hdr) + be16(load16(ip + 4));
+		/* Room for a jumbo option: without one the kernel takes the
+		 * whole frame (ip6_rcv_core). */
+		if (!load16(ip + 4) && *(__u8 *)(ip + 6) == IPPROTO_HOPOPTS)
+			ip_len = p->len - s->l3;
 		s->tos = (be16(load16(ip)) >> 4) & 0xff;
 		s->path.words[0] = le64(load64(ip + 8));
 		s->path.words[1] = le64(load64(ip + 16));

@@ -138,6 +138,16 @@ enum attach_mode {
 	ATTACH_MODE_COUNT
 };
 
+/*
+ * While a chained guard is exchanged, the old one and the new one stand in the
+ * chain together, the old one first; see bpf/turn.h.
+ */
+struct turn {
+	__u32 has_successor; /* a newer guard stands behind this one */
+	__u32 retired; /* and takes the packets from now on */
+};
+
+_Static_assert(sizeof(struct turn) == 8, "shared with BPF maps");
 _Static_assert(sizeof(struct port_policy) == 2, "shared with BPF maps");
 _Static_assert(sizeof(struct link_key) == 8, "shared with BPF maps");
 _Static_assert(sizeof(struct link) == 24, "shared with BPF maps");

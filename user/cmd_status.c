@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "chain.h"
 #include "cmd.h"
 #include "guard.h"
-#include "hook.h"
 #include "keytext.h"
 #include "output.h"
 
@@ -168,7 +168,7 @@ static json_t *status_json(const struct guard_status *s)
 	json_t *neighbours = json_array();
 
 	if (r->chained && s->held)
-		hook_neighbours(r->ifindex, add_neighbour, neighbours);
+		chain_neighbours(r->ifindex, add_neighbour, neighbours);
 	return json_pack(
 		"{s:s,s:i,s:b,s:s,s:b,s:o,s:s,s:i,s:I,s:I,s:s,s:b,s:o,s:o,s:o}",
 		"interface", s->ifname[0] ? s->ifname : r->ifname, "ifindex",

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "guard.skel.h"
 #include "hook.h"
 #include "interface.h"
@@ -122,6 +123,11 @@ static void drop_kept(struct kept *kept)
 	close_fd(&kept->counter_names);
 }
 
+static bool is_held(unsigned int ifindex, bool chained)
+{
+	return chained ? chain_holds(ifindex) : hook_is_held(ifindex);
+}
+
 /* Opens what is there; removes pins that hold nothing any more. */
 static int find_kept(const struct interface *iface, struct kept *kept,
 		     struct fault *f)
@@ -132,7 +138,7 @@ static int find_kept(const struct interface *iface, struct kept *kept,
 	err = read_record(iface->ifindex, &kept->record, f);
 	if (err == -EPROTO)
 		return err;
-	if (err || !hook_is_held(iface->ifindex, kept->record.chained)) {
+	if (err || !is_held(iface->ifindex, kept->record.chained)) {
 		pins_remove(iface->ifindex);
 		return 0;
 	}
@@ -248,49 +254,102 @@ static int write_record(const struct program *program,
 	return bpf_map_update_elem(fd, &zero, record, BPF_ANY) ? -errno : 0;
 }
 
-/* All pins but the one that holds the hook. */
+/* All pins but the link, which holds the hook. */
 static int pin_all(const struct program *program, unsigned int ifindex,
 		   int keyring_fd)
 {
-	struct {
+	struct guard_bpf *skel = program->skel;
+	const struct {
 		const char *name;
 		int fd;
+		bool chained_only;
 	} pins[] = {
-		{ PIN_PROGRAM, program->fd },
-		{ PIN_COUNTERS, bpf_map__fd(program->skel->maps.counters) },
-		{ PIN_COUNTER_NAMES,
-		  bpf_map__fd(program->skel->maps.counter_names) },
-		{ PIN_PORTS, bpf_map__fd(program->skel->maps.ports) },
-		{ PIN_UNTAGGED, bpf_map__fd(program->skel->maps.untagged) },
-		{ PIN_VLANS, bpf_map__fd(program->skel->maps.vlans) },
-		{ PIN_RECORD, bpf_map__fd(program->skel->maps.record) },
+		{ PIN_PROGRAM, program->fd, false },
+		{ PIN_COUNTERS, bpf_map__fd(skel->maps.counters), false },
+		{ PIN_COUNTER_NAMES, bpf_map__fd(skel->maps.counter_names),
+		  false },
+		{ PIN_PORTS, bpf_map__fd(skel->maps.ports), false },
+		{ PIN_UNTAGGED, bpf_map__fd(skel->maps.untagged), false },
+		{ PIN_VLANS, bpf_map__fd(skel->maps.vlans), false },
+		{ PIN_TURN, bpf_map__fd(skel->maps.turn), true },
+		{ PIN_TAKEN, bpf_map__fd(skel->maps.taken), true },
+		{ PIN_RECORD, bpf_map__fd(skel->maps.record), false },
 	};
 	int err = pins_make(ifindex);
 
 	if (!err)
 		err = pins_put(keyring_fd, 0, PIN_KEYRING);
 	for (size_t i = 0; !err && i < sizeof(pins) / sizeof(*pins); i++)
-		err = pins_put(pins[i].fd, ifindex, pins[i].name);
+		if (program->config->chained || !pins[i].chained_only)
+			err = pins_put(pins[i].fd, ifindex, pins[i].name);
 	return err;
 }
 
-/* Chained where that is possible, else alone; says which in @record. */
-static int attach_fresh(const struct hook *hook, const struct program *program,
-			int keyring_fd, struct guard_record *record,
-			struct fault *f)
-{
-	char why[sizeof(record->alone_because)] = "", name[16] = "";
-	enum hook_holder holder;
-	unsigned int other;
-	bool can_chain;
-	int err;
+/* What one attach works with. */
+struct attachment {
+	struct hook hook;
+	struct program_config config;
+	struct program_maps maps;
+	struct guard_record record;
+	struct program program;
+};
 
-	err = hook_holder(hook, &holder, name, &other);
+static int open_program(struct attachment *a, bool chained, struct fault *f)
+{
+	a->config.chained = chained;
+	a->record.chained = chained;
+	return program_open(&a->program, &a->config, &a->maps, f);
+}
+
+static int cannot_pin(struct fault *f, enum exit_code exit, int err)
+{
+	return fault_fail(f, exit, err, "its maps can't be pinned in bpffs: %s",
+			  strerror(-err));
+}
+
+static int attach_chained(struct attachment *a, struct fault *f)
+{
+	int err = open_program(a, true, f) ?:
+		  chain_join(&a->hook, &a->program, f);
+
+	if (err)
+		return err;
+	err = write_record(&a->program, &a->record) ?:
+	      pin_all(&a->program, a->hook.ifindex, a->maps.keyring);
+	if (!err)
+		return 0;
+	chain_leave(&a->hook);
+	return cannot_pin(f, EXIT_FAILED, err);
+}
+
+static int attach_alone(struct attachment *a, struct fault *f)
+{
+	int err = open_program(a, false, f) ?: program_load(&a->program, f);
+
+	if (err)
+		return err;
+	/* Pinned first: who finds the link must find the rest. */
+	err = write_record(&a->program, &a->record) ?:
+	      pin_all(&a->program, a->hook.ifindex, a->maps.keyring);
+	if (err)
+		return cannot_pin(f, EXIT_FAILED, err);
+	return hook_attach(&a->hook, a->program.fd, f);
+}
+
+/* Whether there is room for us, and whether that must be in a chain. */
+static int check_hook(const struct attachment *a, bool can_chain,
+		      const char *why_not, bool *must_chain, struct fault *f)
+{
+	enum hook_holder holder;
+	char name[16] = "";
+	unsigned int other;
+	int err = hook_holder(&a->hook, &holder, name, &other);
+
 	if (err)
 		return fault_fail(f, EXIT_FAILED, err,
 				  "its XDP hook can't be queried: %s",
 				  strerror(-err));
-	can_chain = hook_can_chain(why, sizeof(why));
+	*must_chain = holder == HOOK_DISPATCHER;
 	if (holder == HOOK_FOREIGN) {
 		fault_advise(f, "load that one through libxdp (xdp-loader) so "
 				"that both can share the interface, or take it "
@@ -300,65 +359,73 @@ static int attach_fresh(const struct hook *hook, const struct program *program,
 				  "not loaded through libxdp's dispatcher",
 				  name[0] ? name : "of another tool", other);
 	}
-	if (holder == HOOK_DISPATCHER && !can_chain) {
+	if (*must_chain && !can_chain) {
 		fault_advise(f, "take the other programs off");
 		return fault_fail(f, EXIT_FAILED, EBUSY,
 				  "libxdp's dispatcher is on it, and this kernel "
 				  "can't chain one more program: %s",
-				  why);
+				  why_not);
 	}
-	err = pin_all(program, hook->ifindex, keyring_fd);
+	return 0;
+}
+
+/* Chained where that is possible, else alone; the record says why. */
+static int attach_fresh(struct attachment *a, struct fault *f)
+{
+	char *why = a->record.alone_because;
+	size_t size = sizeof(a->record.alone_because);
+	bool can_chain = hook_can_chain(why, size), must_chain;
+	int err = check_hook(a, can_chain, why, &must_chain, f);
+
 	if (err)
-		return fault_fail(f, EXIT_FAILED, err,
-				  "the maps can't be pinned in bpffs: %s",
-				  strerror(-err));
+		return err;
 	if (can_chain) {
-		err = hook_attach_chained(hook, program->fd, f);
-		if (!err || holder == HOOK_DISPATCHER) {
-			record->chained = !err;
-			return err ?: write_record(program, record);
-		}
-		snprintf(why, sizeof(why), "%.120s",
-			 program_complaint()[0] ? program_complaint() :
-						  "libxdp chained nothing");
-		*f = (struct fault){ 0 };
-		fault_tried(f, "attach to %s", hook->ifname);
+		err = attach_chained(a, f);
+		if (!err || must_chain)
+			return err;
+		snprintf(why, size, "%.120s",
+			 program_complaint()[0] ? program_complaint() : f->why);
+		program_close(&a->program);
+		f->exit = EXIT_DONE;
+		f->why[0] = f->advice[0] = '\0';
+		pins_remove(a->hook.ifindex);
 	}
-	snprintf(record->alone_because, sizeof(record->alone_because), "%s",
-		 why);
-	/* Written first: who finds the link must find the record true. */
-	return write_record(program, record) ?:
-	       hook_attach_alone(hook, program->fd, f);
+	return attach_alone(a, f);
 }
 
 /*
- * The hook goes over to the new program in one step; counters and keys are the
- * same maps. Pins follow; until they have, the old ones are true of the old
- * program, and the next attach mends what a crash here leaves.
+ * No packet passes unguarded, none is counted twice; counters and keys are the
+ * same maps. Pins follow; what a crash leaves in between, the next attach mends.
  */
-static int attach_over(const struct hook *hook, const struct program *program,
-		       int keyring_fd, struct guard_record *record,
-		       const struct kept *kept, struct fault *f)
+static int attach_over(struct attachment *a, const struct kept *kept,
+		       struct fault *f)
 {
 	int err;
 
-	record->attached_at = kept->record.attached_at;
-	record->chained = kept->record.chained;
-	memcpy(record->alone_because, kept->record.alone_because,
-	       sizeof(record->alone_because));
-	err = write_record(program, record) ?:
-	      hook_replace(hook->ifindex, record->chained, program->fd);
+	a->record.attached_at = kept->record.attached_at;
+	memcpy(a->record.alone_because, kept->record.alone_because,
+	       sizeof(a->record.alone_because));
+	err = open_program(a, kept->record.chained, f);
 	if (err)
-		return fault_fail(f, EXIT_FAILED, err,
-				  "the attached guard can't be replaced: %s",
-				  strerror(-err));
-	err = pin_all(program, hook->ifindex, keyring_fd);
+		return err;
+	if (kept->record.chained) {
+		err = chain_repair(&a->hook);
+		if (!err)
+			err = chain_exchange(&a->hook, &a->program, f);
+	} else {
+		err = program_load(&a->program, f);
+		if (!err)
+			err = hook_exchange(a->hook.ifindex, a->program.fd);
+	}
 	if (err)
-		return fault_fail(f, EXIT_PARTLY, err,
-				  "the new program runs, but its maps can't be "
-				  "pinned: %s",
-				  strerror(-err));
-	return 0;
+		return f->exit ? err :
+				 fault_fail(f, EXIT_FAILED, err,
+					    "the attached guard can't be "
+					    "exchanged: %s",
+					    strerror(-err));
+	err = write_record(&a->program, &a->record) ?:
+	      pin_all(&a->program, a->hook.ifindex, a->maps.keyring);
+	return err ? cannot_pin(f, EXIT_PARTLY, err) : 0;
 }
 
 static void set_settings(struct settings *settings,
@@ -379,11 +446,8 @@ static void set_settings(struct settings *settings,
 static int attach(const struct guard_request *request, struct interface *iface,
 		  struct kept *kept, struct fault *f)
 {
-	struct program_config config = { .ports = request->ports };
-	struct guard_record record = { .layout = GUARD_LAYOUT };
-	struct program program = { .fd = -1 };
-	struct program_maps maps;
-	struct hook hook;
+	__u64 now = (__u64)time(NULL);
+	struct attachment a;
 	int err;
 
 	err = read_interface(request->ifname, iface, f) ?:
@@ -396,35 +460,35 @@ static int attach(const struct guard_request *request, struct interface *iface,
 	if (keyring_fd < 0)
 		return keyring_fd;
 
-	set_settings(&config.settings, request, iface);
-	config.rows = iface->rows;
-	config.n_rows = iface->n_rows;
-	maps = (struct program_maps){
-		.keyring = keyring_fd,
-		.counters = kept->counters,
-		.counter_names = kept->counter_names,
+	a = (struct attachment){
+		.hook = { .ifindex = iface->ifindex,
+			  .ifname = request->ifname,
+			  .mode = request->mode },
+		.config = { .ports = request->ports,
+			    .rows = iface->rows,
+			    .n_rows = iface->n_rows },
+		.maps = { .keyring = keyring_fd,
+			  .counters = kept->counters,
+			  .counter_names = kept->counter_names },
+		.record = { .layout = GUARD_LAYOUT,
+			    .ifindex = iface->ifindex,
+			    .attach_mode = (__u8)request->mode,
+			    .attached_at = now,
+			    .loaded_at = now },
 	};
-	hook = (struct hook){
-		.ifindex = iface->ifindex,
-		.ifname = request->ifname,
-		.mode = request->mode,
-	};
-	record.ifindex = iface->ifindex;
-	record.attach_mode = (__u8)request->mode;
-	record.settings = config.settings;
-	record.attached_at = record.loaded_at = (__u64)time(NULL);
-	snprintf(record.ifname, sizeof(record.ifname), "%s", iface->name);
-	snprintf(record.version, sizeof(record.version), "%s", VERSION);
+	set_settings(&a.config.settings, request, iface);
+	a.record.settings = a.config.settings;
+	snprintf(a.record.ifname, sizeof(a.record.ifname), "%s", iface->name);
+	snprintf(a.record.version, sizeof(a.record.version), "%s", VERSION);
 
-	err = program_load(&program, &config, &maps, f);
-	if (!err && kept->attached) {
-		err = attach_over(&hook, &program, keyring_fd, &record, kept, f);
-	} else if (!err) {
-		err = attach_fresh(&hook, &program, keyring_fd, &record, f);
+	if (kept->attached) {
+		err = attach_over(&a, kept, f);
+	} else {
+		err = attach_fresh(&a, f);
 		if (err)
 			pins_remove(iface->ifindex);
 	}
-	program_close(&program);
+	program_close(&a.program);
 	return err;
 }
 
@@ -518,9 +582,10 @@ int guard_detach(const char *ifname, struct fault *f)
 		return err;
 	}
 	if (if_indextoname(hook.ifindex, gone)) {
-		err = hook_detach(&hook, record.chained, f);
+		err = record.chained ? chain_leave(&hook) :
+				       hook_detach(hook.ifindex);
 		if (err)
-			return err;
+			return hook_refused(&hook, err, f);
 	}
 	err = pins_remove(hook.ifindex);
 	if (err)
@@ -536,17 +601,6 @@ struct visit {
 	struct fault *fault;
 	int visited;
 };
-
-static unsigned int program_id(unsigned int ifindex)
-{
-	owned int fd = pins_open(ifindex, PIN_PROGRAM);
-	struct bpf_prog_info info = { 0 };
-	__u32 size = sizeof(info);
-
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
-		return 0;
-	return info.id;
-}
 
 static int visit_one(unsigned int ifindex, void *arg)
 {
@@ -565,6 +619,7 @@ static int visit_one(unsigned int ifindex, void *arg)
 
 	owned int counters = pins_open(ifindex, PIN_COUNTERS);
 	owned int names = pins_open(ifindex, PIN_COUNTER_NAMES);
+	owned int program = pins_open(ifindex, PIN_PROGRAM);
 	if (counters < 0 || names < 0)
 		return counters < 0 ? counters : names;
 	err = program_read_counters(counters, &status.counters);
@@ -574,8 +629,8 @@ static int visit_one(unsigned int ifindex, void *arg)
 		return -errno;
 	if (!if_indextoname(ifindex, status.ifname))
 		status.ifname[0] = '\0';
-	status.held = hook_is_held(ifindex, status.record.chained);
-	status.prog_id = program_id(ifindex);
+	status.held = is_held(ifindex, status.record.chained);
+	status.prog_id = program_id(program);
 	visit->visit(&status, visit->arg);
 	visit->visited++;
 	return 0;

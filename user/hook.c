@@ -10,13 +10,9 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
-#include "chain.skel.h"
 #include "pins.h"
 #include "probe.skel.h"
 #include "program.h"
-
-/* Early in the chain: what it cuts should not reach the others whole. */
-#define RUN_PRIORITY 10
 
 static __u32 xdp_flags(enum attach_mode mode)
 {
@@ -114,7 +110,7 @@ int hook_holder(const struct hook *hook, enum hook_holder *holder,
 	return 0;
 }
 
-static int explain_refusal(const struct hook *hook, int err, struct fault *f)
+int hook_refused(const struct hook *hook, int err, struct fault *f)
 {
 	const char *what = program_complaint();
 
@@ -144,15 +140,16 @@ static int explain_refusal(const struct hook *hook, int err, struct fault *f)
 			  what[0] ? ")" : "");
 }
 
-int hook_attach_alone(const struct hook *hook, int prog_fd, struct fault *f)
+int hook_attach(const struct hook *hook, int prog_fd, struct fault *f)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
 		    .flags = xdp_flags(hook->mode));
 	int fd, err;
 
+	program_catch_complaints();
 	fd = bpf_link_create(prog_fd, (int)hook->ifindex, BPF_XDP, &opts);
 	if (fd < 0)
-		return explain_refusal(hook, -errno, f);
+		return hook_refused(hook, -errno, f);
 	err = pins_put(fd, hook->ifindex, PIN_LINK);
 	close(fd); /* unpinned, that lets go of the hook */
 	if (err)
@@ -161,188 +158,43 @@ int hook_attach_alone(const struct hook *hook, int prog_fd, struct fault *f)
 	return err;
 }
 
-/* A prog array that jumps to @prog_fd, pinned. */
-static int make_entry(unsigned int ifindex, int prog_fd)
-{
-	__u32 zero = 0;
-	int fd, err = 0;
-
-	fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "entry", sizeof(zero),
-			    sizeof(__u32), 1, NULL);
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(fd, &zero, &prog_fd, BPF_ANY))
-		err = -errno;
-	err = err ?: pins_put(fd, ifindex, PIN_ENTRY);
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
-/* -EOPNOTSUPP where libxdp attached it without a dispatcher. */
-static int attach_to_dispatcher(const struct hook *hook,
-				struct xdp_program *program)
-{
-	enum xdp_attach_mode mode = hook->mode == ATTACH_native ?
-					    XDP_MODE_NATIVE :
-					    XDP_MODE_SKB;
-	struct xdp_multiprog *chain;
-	bool chained;
-	int err;
-
-	err = xdp_program__set_run_prio(program, RUN_PRIORITY) ?:
-	      xdp_program__set_chain_call_enabled(program, XDP_PASS, true) ?:
-	      xdp_program__attach(program, (int)hook->ifindex, mode, 0);
-	if (err)
-		return err;
-	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
-	chained = !libxdp_get_error(chain) && !xdp_multiprog__is_legacy(chain);
-	if (!libxdp_get_error(chain))
-		xdp_multiprog__close(chain);
-	if (chained)
-		return 0;
-	xdp_program__detach(program, (int)hook->ifindex, mode, 0);
-	return -EOPNOTSUPP;
-}
-
-int hook_attach_chained(const struct hook *hook, int prog_fd, struct fault *f)
-{
-	struct xdp_program *program = NULL;
-	struct chain_bpf *skel;
-	int err, entry;
-
-	program_catch_complaints();
-	entry = make_entry(hook->ifindex, prog_fd);
-	if (entry < 0)
-		return explain_refusal(hook, entry, f);
-	skel = chain_bpf__open();
-	if (!skel) {
-		err = -errno;
-		goto out;
-	}
-	err = bpf_map__reuse_fd(skel->maps.entry, entry);
-	if (err)
-		goto out;
-	program = xdp_program__from_bpf_obj(skel->obj, "xdp.frags");
-	err = (int)libxdp_get_error(program);
-	if (err) {
-		program = NULL;
-		goto out;
-	}
-	err = attach_to_dispatcher(hook, program);
-out:
-	if (err)
-		explain_refusal(hook, err, f);
-	xdp_program__close(program);
-	chain_bpf__destroy(skel);
-	close(entry);
-	return err;
-}
-
-/* Our program in the interface's dispatcher, or NULL. */
-static struct xdp_program *find_in(struct xdp_multiprog *chain)
-{
-	struct xdp_program *program = NULL;
-
-	while ((program = xdp_multiprog__next_prog(program, chain)))
-		if (!strncmp(xdp_program__name(program), "tfoguard_entry", 14))
-			break;
-	return program;
-}
-
-bool hook_is_held(unsigned int ifindex, bool chained)
+bool hook_is_held(unsigned int ifindex)
 {
 	struct bpf_link_info info = { 0 };
 	__u32 size = sizeof(info);
-	struct xdp_multiprog *chain;
 	bool held;
-	int fd;
+	int fd = pins_open(ifindex, PIN_LINK);
 
-	fd = pins_open(ifindex, chained ? PIN_ENTRY : PIN_LINK);
 	if (fd < 0)
 		return false;
-	if (!chained) {
-		held = bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
-		       info.xdp.ifindex == ifindex;
-		close(fd);
-		return held;
-	}
+	held = bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+	       info.xdp.ifindex == ifindex;
 	close(fd);
-	chain = xdp_multiprog__get_from_ifindex((int)ifindex);
-	if (libxdp_get_error(chain))
-		return false;
-	held = find_in(chain) != NULL;
-	xdp_multiprog__close(chain);
 	return held;
 }
 
-int hook_replace(unsigned int ifindex, bool chained, int prog_fd)
+int hook_exchange(unsigned int ifindex, int prog_fd)
 {
-	int fd = pins_open(ifindex, chained ? PIN_ENTRY : PIN_LINK), err = 0;
-	__u32 zero = 0;
+	int fd = pins_open(ifindex, PIN_LINK), err = 0;
 
 	if (fd < 0)
 		return fd;
-	if (chained ? bpf_map_update_elem(fd, &zero, &prog_fd, BPF_ANY) :
-		      bpf_link_update(fd, prog_fd, NULL))
+	if (bpf_link_update(fd, prog_fd, NULL))
 		err = -errno;
 	close(fd);
 	return err;
 }
 
-static int leave_dispatcher(const struct hook *hook)
+int hook_detach(unsigned int ifindex)
 {
-	struct xdp_multiprog *chain;
-	struct xdp_program *ours;
-	int err = 0;
+	int fd = pins_open(ifindex, PIN_LINK), err = 0;
 
-	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
-	if (libxdp_get_error(chain))
-		return 0; /* it is gone already */
-	ours = find_in(chain);
-	if (ours)
-		err = xdp_program__detach(ours, (int)hook->ifindex,
-					  xdp_multiprog__attach_mode(chain), 0);
-	xdp_multiprog__close(chain);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	/* Not by its pin alone: the last holder of a link may be slow to let
+	 * go. */
+	if (bpf_link_detach(fd))
+		err = -errno;
+	close(fd);
 	return err;
-}
-
-int hook_detach(const struct hook *hook, bool chained, struct fault *f)
-{
-	int err = 0, fd;
-
-	if (chained) {
-		err = leave_dispatcher(hook);
-	} else {
-		fd = pins_open(hook->ifindex, PIN_LINK);
-		if (fd < 0)
-			return fd == -ENOENT ? 0 : fd;
-		/* Not by its pin alone: the last holder of a link may be slow
-		 * to let go. */
-		if (bpf_link_detach(fd))
-			err = -errno;
-		close(fd);
-	}
-	if (err)
-		explain_refusal(hook, err, f);
-	return err;
-}
-
-int hook_neighbours(unsigned int ifindex,
-		    void (*visit)(const char *name, unsigned int id, void *arg),
-		    void *arg)
-{
-	struct xdp_program *program = NULL;
-	struct xdp_multiprog *chain;
-
-	chain = xdp_multiprog__get_from_ifindex((int)ifindex);
-	if (libxdp_get_error(chain))
-		return (int)libxdp_get_error(chain);
-	while ((program = xdp_multiprog__next_prog(program, chain)))
-		if (strncmp(xdp_program__name(program), "tfoguard_entry", 14))
-			visit(xdp_program__name(program),
-			      xdp_program__id(program), arg);
-	xdp_multiprog__close(chain);
-	return 0;
 }

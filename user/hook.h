@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The XDP hook of an interface, held in one of two ways: chained, behind
- * libxdp's dispatcher beside other programs, where the kernel can chain; else
- * alone, by a bpf_link that nobody else can replace. Either way the program is
- * exchanged in one step.
+ * The XDP hook of an interface: who holds it, whether programs can be chained
+ * on it, and the guard alone on it, by a bpf_link that nobody else can replace.
+ * chain.h is about the guard among others.
  */
 #ifndef TFOGUARD_HOOK_H
 #define TFOGUARD_HOOK_H
@@ -32,22 +31,19 @@ enum hook_holder {
 int hook_holder(const struct hook *, enum hook_holder *, char name[16],
 		unsigned int *prog_id);
 
-/* Attach the program and pin what holds it. Nothing is left on failure. */
-int hook_attach_alone(const struct hook *, int prog_fd, struct fault *);
-int hook_attach_chained(const struct hook *, int prog_fd, struct fault *);
+/* Attach the program alone and pin its link. Nothing is left on failure. */
+int hook_attach(const struct hook *, int prog_fd, struct fault *);
 
-/* Whether the pins of the interface hold a hook that is still there. */
-bool hook_is_held(unsigned int ifindex, bool chained);
+/* Whether the pinned link still holds the hook. */
+bool hook_is_held(unsigned int ifindex);
 
-/* Exchange the program behind pins that hold. */
-int hook_replace(unsigned int ifindex, bool chained, int prog_fd);
+/* Exchange the program behind the pinned link, in one step. */
+int hook_exchange(unsigned int ifindex, int prog_fd);
 
-/* Let go of it; the pins are the caller's to remove. */
-int hook_detach(const struct hook *, bool chained, struct fault *);
+/* Let go of the hook; the pin is the caller's to remove. */
+int hook_detach(unsigned int ifindex);
 
-/* Calls @visit with the name and id of each program of the dispatcher. */
-int hook_neighbours(unsigned int ifindex,
-		    void (*visit)(const char *name, unsigned int id, void *arg),
-		    void *arg);
+/* Why the kernel refused to attach, as a fault; returns @err. */
+int hook_refused(const struct hook *, int err, struct fault *);
 
 #endif

@@ -60,7 +60,9 @@ int judge_open(struct judge **out, const struct program_config *config,
 	if (!judge)
 		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
 	judge->no_ethernet = config->settings.no_ethernet;
-	err = program_load(&judge->program, config, &none, f);
+	program_catch_complaints();
+	err = program_open(&judge->program, config, &none, f) ?:
+	      program_load(&judge->program, f);
 	if (!err) {
 		err = judge_set_keyring(judge, ring);
 		if (err)

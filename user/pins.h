@@ -5,7 +5,7 @@
  *
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/keyring             one per namespace
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/link        attached alone, or
- *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/entry       attached chained
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/turn,taken  attached chained
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/program     what runs
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/<map>       its maps
  *
@@ -24,7 +24,8 @@
 
 #define PIN_KEYRING "keyring"
 #define PIN_LINK "link"
-#define PIN_ENTRY "entry"
+#define PIN_TURN "turn"
+#define PIN_TAKEN "taken"
 #define PIN_PROGRAM "program"
 
 /* Mounts bpffs where it isn't. Refuses where the mount would vanish with this

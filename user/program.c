@@ -16,8 +16,11 @@
 
 static char complaint[256];
 
+/* The first one: what follows are its consequences. */
 static void keep_complaint(const char *format, va_list args)
 {
+	if (complaint[0])
+		return;
 	vsnprintf(complaint, sizeof(complaint), format, args);
 	complaint[strcspn(complaint, "\n")] = '\0';
 }
@@ -123,13 +126,14 @@ static int fill_links(struct guard_bpf *skel, const struct link_row *rows,
 	return err ? -errno : 0;
 }
 
-static int fill(struct guard_bpf *skel, const struct program_config *config,
-		const struct counter_names *names)
+int program_fill(const struct program *program)
 {
+	const struct program_config *config = program->config;
+	struct guard_bpf *skel = program->skel;
 	__u32 zero = 0;
 
 	if (bpf_map_update_elem(bpf_map__fd(skel->maps.counter_names), &zero,
-				names, BPF_ANY))
+				&program->names, BPF_ANY))
 		return -errno;
 	return fill_ports(skel->maps.ports, config->ports) ?:
 	       fill_links(skel, config->rows, config->n_rows);
@@ -163,36 +167,44 @@ static int explain_refusal(struct fault *f, int err)
 			  complaint[0] ? ")" : "");
 }
 
-int program_load(struct program *program, const struct program_config *config,
+int program_open(struct program *program, const struct program_config *config,
 		 const struct program_maps *maps, struct fault *f)
 {
-	struct counter_names names = { 0 };
 	struct guard_bpf *skel;
 	__u32 zero = 0;
 	int err;
 
+	memset(program, 0, sizeof(*program));
 	program->fd = -1;
+	program->config = config;
 	program->skel = skel = guard_bpf__open();
 	if (!skel)
 		return explain_refusal(f, -errno);
 	if (maps->counter_names >= 0 &&
-	    bpf_map_lookup_elem(maps->counter_names, &zero, &names))
+	    bpf_map_lookup_elem(maps->counter_names, &zero, &program->names))
 		return explain_refusal(f, -errno);
-	err = assign_slots(skel, &names);
+	err = assign_slots(skel, &program->names);
 	if (err)
 		return fault_fail(f, EXIT_FAILED, err,
 				  "the counters have no room for this version's "
 				  "verdicts beside older ones");
 	skel->rodata->settings = config->settings;
-
+	bpf_program__set_autoload(skel->progs.tfoguard, !config->chained);
+	bpf_program__set_autoload(skel->progs.tfoguard_chained,
+				  config->chained);
 	err = reuse(skel->maps.keyring, maps->keyring) ?:
 	      reuse(skel->maps.counters, maps->counters) ?:
-	      reuse(skel->maps.counter_names, maps->counter_names) ?:
-	      guard_bpf__load(skel) ?:
-	      fill(skel, config, &names);
+	      reuse(skel->maps.counter_names, maps->counter_names);
+	return err ? explain_refusal(f, err) : 0;
+}
+
+int program_load(struct program *program, struct fault *f)
+{
+	int err = guard_bpf__load(program->skel) ?: program_fill(program);
+
 	if (err)
 		return explain_refusal(f, err);
-	program->fd = bpf_program__fd(skel->progs.tfoguard);
+	program->fd = bpf_program__fd(program->skel->progs.tfoguard);
 	return 0;
 }
 
@@ -201,6 +213,36 @@ void program_close(struct program *program)
 	guard_bpf__destroy(program->skel);
 	program->skel = NULL;
 	program->fd = -1;
+}
+
+unsigned int program_id(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+/* The kernel waits for running programs when a map in a map is exchanged
+ * (maybe_wait_bpf_programs); a ring that nobody reads will do. */
+int program_wait(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	struct keyring nothing = { 0 };
+	int inner, outer, err;
+
+	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tfoguard_wait",
+			       sizeof(__u32), sizeof(nothing), 1, NULL);
+	if (inner < 0)
+		return -errno;
+	opts.inner_map_fd = (__u32)inner;
+	outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "tfoguard_wait",
+			       sizeof(__u32), sizeof(__u32), 1, &opts);
+	err = outer < 0 ? -errno : program_set_keyring(outer, &nothing);
+	if (outer >= 0)
+		close(outer);
+	close(inner);
+	return err;
 }
 
 int program_set_keyring(int keyring_fd, const struct keyring *ring)

@@ -3,6 +3,8 @@
 #ifndef TFOGUARD_PROGRAM_H
 #define TFOGUARD_PROGRAM_H
 
+#include <stdbool.h>
+
 #include "config.h"
 #include "fault.h"
 #include "interface.h"
@@ -10,9 +12,13 @@
 
 struct guard_bpf;
 
+struct program_config;
+
 struct program {
 	struct guard_bpf *skel;
-	int fd; /* of the program; not to be closed */
+	const struct program_config *config;
+	struct counter_names names;
+	int fd; /* of the program, once loaded; not to be closed */
 };
 
 /* Maps of a guard that is there already, to go on with; -1 where there are
@@ -29,16 +35,30 @@ struct program_maps {
 
 struct program_config {
 	struct settings settings;
+	bool chained; /* which entry point: behind a dispatcher, or alone */
 	const struct port_policy *ports; /* PORT_COUNT of them */
 	const struct link_row *rows;
 	size_t n_rows;
 };
 
-/* Loads, and fills all maps but the key ring and the record. Fills why and
- * advice of @f on failure; close with program_close() in any case. */
-int program_load(struct program *, const struct program_config *,
+/* Opens, ready to be loaded. Fills why and advice of @f on failure; close with
+ * program_close() in any case. @config must live as long. */
+int program_open(struct program *, const struct program_config *,
 		 const struct program_maps *, struct fault *f);
+
+/* Loads an opened one and fills its maps. A chained one is loaded by joining
+ * the chain. */
+int program_load(struct program *, struct fault *f);
+
+/* Fills all maps of a loaded one but the key ring, the record and the turn. */
+int program_fill(const struct program *);
+
 void program_close(struct program *);
+
+unsigned int program_id(int fd); /* 0 where it can't be told */
+
+/* Returns when no packet is under way that saw the maps as they were before. */
+int program_wait(void);
 
 /* Puts @ring in force in the map of maps @keyring_fd, in one step. */
 int program_set_keyring(int keyring_fd, const struct keyring *ring);
@@ -47,7 +67,8 @@ int program_get_keyring(int keyring_fd, struct keyring *ring);
 /* Totals over all CPUs. */
 int program_read_counters(int counters_fd, struct counters *sum);
 
-/* The last thing that libbpf or libxdp complained about, one line; for why. */
+/* The first thing that libbpf or libxdp complained about since the catching
+ * began, one line; for why. */
 const char *program_complaint(void);
 void program_catch_complaints(void);
 

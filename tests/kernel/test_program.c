@@ -290,9 +290,26 @@ static const struct row {
 	{ "seven extensions",
 	  { .extensions = "hdrdadd", .options = "tfo:current" },
 	  V_valid_current, .only = 6 },
-	{ "nine extensions",
-	  { .extensions = "hdrdaddrd", .options = "tfo:current" },
+	{ "as many extensions as the kernel takes",
+	  { .extensions = "hdddddddddddddrda", .options = "tfo:other nop nop",
+	    .data_len = 7 },
+	  V_forged, "tfo" NOPS8 " nop nop", .only = 6 },
+	{ "extensions beyond 2 KiB", { .extensions =
+	  "hddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+	  "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd",
+	  .options = "tfo:current" },
 	  V_unparsed_ip, .only = 6 },
+	{ "no payload length, hop-by-hop: all of the frame",
+	  { .extensions = "h", .options = "tfo:other nop nop", .data_len = 9,
+	    .ip_len_more = -(16 + 20 + 12 + 9) },
+	  V_forged, "tfo" NOPS8 " nop nop", .only = 6 },
+	{ "no payload length, atomic fragment",
+	  { .extensions = "ha", .options = "tfo:other nop nop",
+	    .ip_len_more = -(16 + 8 + 20 + 12) },
+	  V_unparsed_ip, .only = 6 },
+	{ "no payload length, no hop-by-hop",
+	  { .options = "tfo:other nop nop", .ip_len_more = -(20 + 12) },
+	  V_unparsed_tcp, .only = 6 },
 	{ "UDP behind an extension", { .extensions = "d", .protocol = 17 },
 	  V_not_tcp, .only = 6 },
 
@@ -337,6 +354,7 @@ static void expect_bytes(const struct row *row, const struct frame *in,
 	if (!row->keeps_data)
 		f.data_len = 0;
 	f.padding = 0;
+	f.ip_len_more = 0;
 	end = frame_build(&f, expected);
 	assert_int_equal(judge_ip_end(out, out_len, f.no_ethernet), end);
 	assert_memory_equal(out, expected, end);
@@ -437,6 +455,7 @@ static void test_data_beyond_first_buffer(void **state)
 		struct frame f = { .ipv6 = ipv6,
 				   .options = "mss tfo:other",
 				   .data_len = 8900 };
+		struct frame off = f;
 		size_t len = frame_build(&f, in);
 
 		assert_int_equal(judge_packet(judges[ETHERNET], in, (__u32)len,
@@ -447,6 +466,15 @@ static void test_data_beyond_first_buffer(void **state)
 		assert_int_equal(frame_build(&f, expected), len);
 		assert_int_equal(judged.out_len, len);
 		assert_memory_equal(out, expected, len);
+
+		/* Mode off can't keep its word here, and says so. */
+		off.dport = OFF_PORT;
+		frame_build(&off, in);
+		assert_int_equal(judge_packet(judges[ETHERNET], in, (__u32)len,
+					      out, &judged),
+				 0);
+		assert_int_equal(judged.verdict, V_act_failed);
+		assert_memory_equal(out, in, len);
 	}
 }
 

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "chain.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+#include "guard.skel.h"
+#include "pins.h"
+
+/* Early in the chain: what is cut here should not reach the others whole. */
+#define RUN_PRIORITY 10
+
+#define OUR_NAME "tfoguard"
+
+static bool is_ours(const struct xdp_program *program)
+{
+	return !strncmp(xdp_program__name(program), OUR_NAME, strlen(OUR_NAME));
+}
+
+/* The interface's dispatcher, or NULL. */
+static struct xdp_multiprog *open_chain(unsigned int ifindex)
+{
+	struct xdp_multiprog *chain =
+		xdp_multiprog__get_from_ifindex((int)ifindex);
+
+	if (libxdp_get_error(chain))
+		return NULL;
+	if (!xdp_multiprog__is_legacy(chain))
+		return chain;
+	xdp_multiprog__close(chain);
+	return NULL;
+}
+
+static unsigned int pinned_program(unsigned int ifindex)
+{
+	int fd = pins_open(ifindex, PIN_PROGRAM);
+	unsigned int id = 0;
+
+	if (fd >= 0) {
+		id = program_id(fd);
+		close(fd);
+	}
+	return id;
+}
+
+bool chain_holds(unsigned int ifindex)
+{
+	struct xdp_multiprog *chain = open_chain(ifindex);
+	unsigned int pinned = pinned_program(ifindex);
+	struct xdp_program *program = NULL;
+	bool found = false;
+
+	while (chain && pinned && !found &&
+	       (program = xdp_multiprog__next_prog(program, chain)))
+		found = xdp_program__id(program) == pinned;
+	xdp_multiprog__close(chain);
+	return found;
+}
+
+int chain_neighbours(unsigned int ifindex,
+		     void (*visit)(const char *name, unsigned int id, void *arg),
+		     void *arg)
+{
+	struct xdp_multiprog *chain = open_chain(ifindex);
+	struct xdp_program *program = NULL;
+
+	if (!chain)
+		return -ENOENT;
+	while ((program = xdp_multiprog__next_prog(program, chain)))
+		if (!is_ours(program))
+			visit(xdp_program__name(program),
+			      xdp_program__id(program), arg);
+	xdp_multiprog__close(chain);
+	return 0;
+}
+
+/* Takes the first of our programs out that is not @keep. -ENOENT: none. */
+static int leave_one(const struct hook *hook, unsigned int keep)
+{
+	struct xdp_multiprog *chain = open_chain(hook->ifindex);
+	struct xdp_program *program = NULL;
+	int err = -ENOENT;
+
+	if (!chain)
+		return -ENOENT;
+	while ((program = xdp_multiprog__next_prog(program, chain)))
+		if (is_ours(program) && xdp_program__id(program) != keep)
+			break;
+	if (program)
+		err = xdp_program__detach(program, (int)hook->ifindex,
+					  xdp_multiprog__attach_mode(chain), 0);
+	xdp_multiprog__close(chain);
+	return err;
+}
+
+/* All of ours but @keep. */
+static int leave_all(const struct hook *hook, unsigned int keep)
+{
+	int err;
+
+	while (!(err = leave_one(hook, keep)))
+		;
+	return err == -ENOENT ? 0 : err;
+}
+
+int chain_leave(const struct hook *hook)
+{
+	return leave_all(hook, 0);
+}
+
+static int set_turn(int fd, __u32 has_successor, __u32 retired)
+{
+	struct turn turn = { .has_successor = has_successor,
+			     .retired = retired };
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(fd, &zero, &turn, BPF_ANY) ? -errno : 0;
+}
+
+/* Sets the elder's mark on every CPU. */
+static int set_taken(int fd, __u32 value)
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	__u32 zero = 0;
+	__u64 *marks; /* per-CPU values are 8 bytes apart */
+
+	if (cpus < 0)
+		return cpus;
+	marks = calloc((size_t)cpus, sizeof(*marks));
+	if (!marks)
+		return -ENOMEM;
+	for (int i = 0; i < cpus; i++)
+		memcpy(&marks[i], &value, sizeof(value));
+	if (bpf_map_update_elem(fd, &zero, marks, BPF_ANY))
+		err = -errno;
+	free(marks);
+	return err;
+}
+
+/* Loads an opened program into the dispatcher. */
+static int join(const struct hook *hook, struct program *ours, struct fault *f)
+{
+	enum xdp_attach_mode mode = hook->mode == ATTACH_native ?
+					    XDP_MODE_NATIVE :
+					    XDP_MODE_SKB;
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = ours->skel->obj,
+			    .prog_name = "tfoguard_chained");
+	struct xdp_program *program;
+	struct xdp_multiprog *chain;
+	int err;
+
+	program_catch_complaints();
+	program = xdp_program__create(&opts);
+	err = (int)libxdp_get_error(program);
+	if (err)
+		return hook_refused(hook, err, f);
+	err = xdp_program__set_run_prio(program, RUN_PRIORITY) ?:
+	      xdp_program__set_chain_call_enabled(program, XDP_PASS, true) ?:
+	      xdp_program__attach(program, (int)hook->ifindex, mode, 0);
+	if (!err) {
+		ours->fd = bpf_program__fd(ours->skel->progs.tfoguard_chained);
+		chain = open_chain(hook->ifindex);
+		if (!chain) {
+			/* libxdp went on without a dispatcher. */
+			xdp_program__detach(program, (int)hook->ifindex, mode,
+					    0);
+			err = -EOPNOTSUPP;
+		}
+		xdp_multiprog__close(chain);
+	}
+	if (err)
+		hook_refused(hook, err, f);
+	xdp_program__close(program);
+	return err;
+}
+
+int chain_join(const struct hook *hook, struct program *ours, struct fault *f)
+{
+	int taken, err;
+
+	/* Asleep until its maps are filled: as if an elder took all packets. */
+	taken = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "taken",
+			       sizeof(__u32), sizeof(__u32), 1, NULL);
+	if (taken < 0)
+		return hook_refused(hook, -errno, f);
+	err = set_taken(taken, 1) ?:
+	      bpf_map__reuse_fd(ours->skel->maps.taken, taken);
+	if (err) {
+		hook_refused(hook, err, f);
+		goto out;
+	}
+	err = join(hook, ours, f);
+	if (err)
+		goto out;
+	err = program_fill(ours) ?: set_taken(taken, 0);
+	if (err) {
+		chain_leave(hook);
+		hook_refused(hook, err, f);
+	}
+out:
+	close(taken);
+	return err;
+}
+
+int chain_exchange(const struct hook *hook, struct program *ours,
+		   struct fault *f)
+{
+	unsigned int elder = pinned_program(hook->ifindex);
+	int turn, taken, err;
+
+	turn = pins_open(hook->ifindex, PIN_TURN);
+	taken = pins_open(hook->ifindex, PIN_TAKEN);
+	if (turn < 0 || taken < 0) {
+		err = turn < 0 ? turn : taken;
+		goto out;
+	}
+	err = set_turn(turn, 1, 0) ?: program_wait() ?:
+	      bpf_map__reuse_fd(ours->skel->maps.taken, taken) ?:
+	      join(hook, ours, f);
+	if (err)
+		goto undo;
+	err = program_fill(ours) ?: set_turn(turn, 1, 1) ?: program_wait() ?:
+	      set_taken(taken, 0);
+	if (!err) {
+		/* Should the elder stay, it stays retired: no harm. */
+		leave_all(hook, program_id(ours->fd));
+		goto out;
+	}
+undo:
+	set_turn(turn, 1, 0);
+	program_wait();
+	leave_all(hook, elder);
+	set_turn(turn, 0, 0);
+out:
+	if (err && !f->exit)
+		hook_refused(hook, err, f);
+	if (turn >= 0)
+		close(turn);
+	if (taken >= 0)
+		close(taken);
+	return err;
+}
+
+int chain_repair(const struct hook *hook)
+{
+	int turn = pins_open(hook->ifindex, PIN_TURN);
+	int taken = pins_open(hook->ifindex, PIN_TAKEN), err;
+	struct turn now = { 0 };
+	__u32 zero = 0;
+
+	if (turn < 0 || taken < 0) {
+		err = turn < 0 ? turn : taken;
+		goto out;
+	}
+	err = bpf_map_lookup_elem(turn, &zero, &now) ? -errno : 0;
+	if (!err && now.retired)
+		err = set_turn(turn, 1, 0) ?: program_wait();
+	err = err ?: leave_all(hook, pinned_program(hook->ifindex)) ?:
+	      set_taken(taken, 0) ?: set_turn(turn, 0, 0);
+out:
+	if (turn >= 0)
+		close(turn);
+	if (taken >= 0)
+		close(taken);
+	return err;
+}
