@@ -23,7 +23,7 @@
 #else
 #define MAC_MASK 0xffffffffffff0000ULL
 #endif
-#define L3_MAX 22 /* bytes: Ethernet and two tags */
+#define L3_MASK 31 /* l3 is at most 22 bytes: Ethernet and two tags */
 
 #define IPV4_DF 0x4000 /* all but this bit of frag_off says "fragment" */
 #define IPV4_RESERVED 0x8000
@@ -246,11 +246,9 @@ stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 	s->tags = p->tags;
 	s->dmac = p->dmac;
 	s->policy = p->policy;
-	s->l3 = p->l3;
-	s->l4 = p->l4;
-	/* True by what parse found; told to the verifier. */
-	if (s->l3 > L3_MAX || s->l4 > IPV6_CHAIN_MAX)
-		return V_unparsed_ip;
+	/* The masks change nothing; they are bounds that any verifier sees. */
+	s->l3 = p->l3 & L3_MASK;
+	s->l4 = p->l4 & IPV6_CHAIN_MAX;
 	ip = bytes->data + s->l3;
 	tcp = bytes->data + s->l4;
 	/* An IPv4 header and a TCP header are no shorter than one of IPv6. */
