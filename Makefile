@@ -39,7 +39,7 @@ USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)
 # What tests link: all but main().
 LIB_OBJECTS  := $(filter-out $(BUILD)/user/main.o $(BUILD)/user/cmd_%.o,$(USER_OBJECTS))
 
-all: $(BUILD)/tfoguard
+all: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
 
 $(BUILD)/tfoguard: $(USER_OBJECTS)
 	$(call say,LINK,$@)
@@ -64,34 +64,30 @@ $(BUILD)/version.h: Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '#define VERSION "%s"\n' '$(VERSION)' >$@
 
-# ---- tools and tests ------------------------------------------------------
-$(BUILD)/bpf/bench.bpf.o: tools/bench.bpf.c
-	$(call say,BPF,$@)
+# ---- the manual -----------------------------------------------------------
+$(BUILD)/tfoguard.8: user/man/tfoguard.8.scd.in include/verdict.h tools/verdict-table
+	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)tools/verdict-table --scdoc >$@.verdicts
+	$(Q)sed -e '/@VERDICTS@/{r $@.verdicts' -e 'd}' $< | scdoc >$@
+	$(Q)rm $@.verdicts
+
+# ---- tools and tests ------------------------------------------------------
+TEST_CFLAGS := -Itests -Wno-missing-field-initializers
 
 $(BUILD)/tests/%.o: tests/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
-
-$(BUILD)/tools/bench.o: tools/bench.c | $(BUILD)/bpf/bench.skel.h
-	$(call say,CC,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
-
-$(BUILD)/bench: $(BUILD)/tools/bench.o $(BUILD)/tests/frames.o $(LIB_OBJECTS)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Pure headers and modules under the sanitizers, apart from the other objects.
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+
 $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c user/keytext.c user/ports.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Ibpf -Itests -std=gnu11 -g -O1 -Wall -Wextra -Werror \
-		-Wno-missing-field-initializers -fsanitize=address,undefined \
+	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -g -O1 -Wall -Wextra -Werror \
+		$(TEST_CFLAGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all -MMD -MP -o $@ $(filter %.c,$^) \
 		-lcmocka -lsodium
 
@@ -101,9 +97,86 @@ $(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/tests/fram
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+JUDGE_OBJECTS := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(wildcard tests/judge/*.c))
+
+$(BUILD)/tests/judge-syns: $(JUDGE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# What a guest of tests/vm needs beside the program.
+VM_PARTS := $(BUILD)/tests/vm/tfo-client $(BUILD)/tests/vm/tfo-server \
+	$(BUILD)/tests/vm/counter.bpf.o
+
+$(BUILD)/tests/vm/tfo-%: $(BUILD)/tests/vm/tfo-%.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/tests/vm/%.bpf.o: tests/vm/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+tests: $(BUILD)/tfoguard $(BUILD)/tfoguard.8 $(UNIT_TESTS) $(KERNEL_TESTS) \
+	$(BUILD)/tests/judge-syns $(VM_PARTS)
+
+# Installs what is missing first, since this is one of the README's commands.
+# SUITE="unit program" runs only those.
+test:
+	$(Q)tools/install-deps test
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
+	$(Q)BUILD=$(BUILD) tests/run $(SUITE)
+
+demo:
+	$(Q)tools/install-deps demo
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tfoguard
+	$(Q)TFOGUARD=$(BUILD)/tfoguard tests/isolate tools/demo
+
+$(BUILD)/bpf/bench.bpf.o: tools/bench.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tools/bench.o: tools/bench.c | $(BUILD)/bpf/bench.skel.h
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bench: $(BUILD)/tools/bench.o $(BUILD)/tests/frames.o $(LIB_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The keys that the bench's ring holds: the kernel's and the guard's in step.
+BENCH_KEYS := 00112233-44556677-8899aabb-ccddeeff,a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4
+
+# ROUNDS= and REPEAT= change how long it takes.
+bench:
+	$(Q)tools/install-deps test
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/bench
+	$(Q)tests/isolate sh -c 'sysctl -qw net.ipv4.tcp_fastopen=3 \
+		net.ipv4.tcp_fastopen_key=$(BENCH_KEYS) && \
+		exec $(BUILD)/bench $(ROUNDS) $(REPEAT)' >$(BUILD)/bench.json
+	@echo "figures: $(BUILD)/bench.json"
+
+# ---- installing -----------------------------------------------------------
+install: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
+	install -D -m 755 $(BUILD)/tfoguard $(DESTDIR)$(PREFIX)/sbin/tfoguard
+	install -D -m 644 $(BUILD)/tfoguard.8 $(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/tfoguard $(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean
+help:
+	@echo 'all (default)  $(BUILD)/tfoguard and its manual'
+	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
+	@echo 'test           every test; SUITE="unit program" for some (root)'
+	@echo 'bench          what each path costs (root)'
+	@echo 'install        PREFIX=$(PREFIX) DESTDIR=; uninstall'
+	@echo 'clean          remove $(BUILD)'
+	@echo 'V=1 shows the commands.'
+
+.PHONY: all tests test demo bench install uninstall clean help
 .SECONDARY:
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)

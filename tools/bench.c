@@ -128,7 +128,9 @@ static struct judge *open_judge(void)
 	memcpy(&here.link.mac[0], "\x02\0\0\0\0\0\0\0", 8);
 	ports_guard_all(ports);
 	ports[DROP_PORT].forged = FORGED_drop;
+	/* As between two rotations: current and previous. */
 	frame_ring(&ring);
+	memset(&ring.slot[KEY_staged], 0, sizeof(ring.slot[KEY_staged]));
 	if (judge_open(&judge, &config, &ring, &f)) {
 		fprintf(stderr, "bench: %s\n", f.why);
 		exit(1);
