@@ -139,6 +139,8 @@ int cmd_key(int argc, char **argv)
 		return output_fault(&a.output, &f);
 	}
 	if (err) {
+		if (err == -EPERM)
+			fault_advise(&f, "run it as root, with CAP_SYS_ADMIN");
 		fault_fail(&f, EXIT_FAILED, err, "the guard's ring: %s",
 			   strerror(-err));
 		return output_fault(&a.output, &f);

@@ -89,6 +89,12 @@ static json_t *counter_json(const struct counter *c)
 			 "bytes", (json_int_t)c->bytes);
 }
 
+/* As it is called now, or was before it went. */
+static const char *name_of(const struct guard_status *s)
+{
+	return s->ifname[0] ? s->ifname : s->record.ifname;
+}
+
 static void print_json(const struct guard_status *s, const struct output *out)
 {
 	json_t *verdicts = json_object();
@@ -107,8 +113,8 @@ static void print_json(const struct guard_status *s, const struct output *out)
 		json_object_set_new(row, "families", families);
 		json_object_set_new(verdicts, name, row);
 	}
-	output_json(out, json_pack("{s:s,s:b,s:o}", "interface",
-				   s->record.ifname, "observe",
+	output_json(out, json_pack("{s:o,s:b,s:o}", "interface",
+				   output_text(name_of(s)), "observe",
 				   s->record.settings.observe, "verdicts",
 				   verdicts));
 }
@@ -117,7 +123,7 @@ static void print_text(const struct guard_status *s, bool all)
 {
 	struct counter sum = { 0 };
 
-	printf("%s%s\n  %-20s %-8s %15s %18s\n", s->record.ifname,
+	printf("%s%s\n  %-20s %-8s %15s %18s\n", name_of(s),
 	       s->record.settings.observe ? " (observing only)" : "",
 	       "VERDICT", "ACTION", "PACKETS", "BYTES");
 	for (int i = 0; i < COUNTER_SLOTS && s->names.name[i][0]; i++) {
@@ -176,7 +182,7 @@ static void print_rates(const struct guard_status *s, void *arg)
 	if (w->arguments->output.json) {
 		print_json(s, &w->arguments->output);
 	} else if (w->seconds > 0) {
-		printf("%s\n  %-20s %-8s %15s %15s\n", s->record.ifname,
+		printf("%s\n  %-20s %-8s %15s %15s\n", name_of(s),
 		       "VERDICT", "ACTION", "PACKETS/S", "BYTES/S");
 		for (int i = 0; i < COUNTER_SLOTS && s->names.name[i][0]; i++) {
 			struct counter now = total(s, i),

@@ -70,6 +70,7 @@ static json_t *limits(const struct guard_status *s)
 {
 	const struct settings *settings = &s->record.settings;
 	json_t *list = json_array();
+	char text[256];
 
 	if (!s->held)
 		json_array_append_new(
@@ -79,12 +80,12 @@ static json_t *limits(const struct guard_status *s)
 						  "again" :
 						  "the interface has gone: detach "
 						  "it by name to remove the pins"));
-	if (s->record.alone_because[0])
-		json_array_append_new(
-			list,
-			json_sprintf("other XDP programs can't share the "
-				     "interface (%s)",
-				     s->record.alone_because));
+	if (s->record.alone_because[0]) {
+		snprintf(text, sizeof(text),
+			 "other XDP programs can't share the interface (%s)",
+			 s->record.alone_because);
+		json_array_append_new(list, output_text(text));
+	}
 	if (settings->vlans_hidden)
 		json_array_append_new(
 			list, json_string("VLAN tags are stripped before XDP: "
@@ -170,11 +171,13 @@ static json_t *status_json(const struct guard_status *s)
 	if (r->chained && s->held)
 		chain_neighbours(r->ifindex, add_neighbour, neighbours);
 	return json_pack(
-		"{s:s,s:i,s:b,s:s,s:b,s:o,s:s,s:i,s:I,s:I,s:s,s:b,s:o,s:o,s:o}",
-		"interface", s->ifname[0] ? s->ifname : r->ifname, "ifindex",
+		"{s:o,s:i,s:b,s:s,s:b,s:o,s:o,s:i,s:I,s:I,s:s,s:b,s:o,s:o,s:o}",
+		"interface",
+		output_text(s->ifname[0] ? s->ifname : r->ifname), "ifindex",
 		(int)r->ifindex, "attached", s->held, "attach_mode",
 		guard_mode_name(r->attach_mode), "chained", r->chained, "with",
-		neighbours, "alone_because", r->alone_because, "program_id",
+		neighbours, "alone_because", output_text(r->alone_because),
+		"program_id",
 		(int)s->prog_id, "attached_at", (json_int_t)r->attached_at,
 		"loaded_at", (json_int_t)r->loaded_at, "version", r->version,
 		"observe", r->settings.observe, "ports", ports_json(s), "keys",

@@ -102,8 +102,9 @@ static int read_record(unsigned int ifindex, struct guard_record *record,
 	if (f) {
 		fault_advise(f, "use that version, or a newer one");
 		fault_fail(f, EXIT_FAILED, EPROTO,
-			   "its guard was attached by tfoguard %.15s, whose pins "
-			   "(layout %u) this version does not know",
+			   "the guard of %.15s was attached by tfoguard %.15s, "
+			   "whose pins (layout %u) this version does not know",
+			   record->ifname[0] ? record->ifname : "an interface",
 			   record->version[0] ? record->version : "of a newer kind",
 			   record->layout);
 	}
@@ -126,6 +127,25 @@ static void drop_kept(struct kept *kept)
 static bool is_held(unsigned int ifindex, bool chained)
 {
 	return chained ? chain_holds(ifindex) : hook_is_held(ifindex);
+}
+
+/*
+ * The other interfaces of the namespace share its keys: where a newer version
+ * guards one, the keys are that one's business. Pins of an interface that has
+ * gone are removed.
+ */
+static int check_others(unsigned int ifindex, void *arg)
+{
+	struct guard_record record;
+	char name[IF_NAMESIZE];
+	int err = read_record(ifindex, &record, arg);
+
+	if (err == -EPROTO)
+		return err;
+	if (!err && !if_indextoname(ifindex, name) &&
+	    !is_held(ifindex, record.chained))
+		pins_remove(ifindex);
+	return 0;
 }
 
 /* Opens what is there; removes pins that hold nothing any more. */
@@ -203,46 +223,43 @@ static int check_mode(const struct guard_request *request,
 	return 0;
 }
 
-/* The namespace's ring, made where there is none, with the kernel's keys. */
+/* The namespace's map of keys, made where there is none. */
 static int open_keyring(struct fault *f)
 {
-	struct keyring ring;
-	int fd, err;
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int fd = pins_open(0, PIN_KEYRING);
 
-	err = kernel_keyring(&ring);
-	if (err < 0)
-		return fault_fail(f, EXIT_FAILED, err,
-				  "the kernel's key "
-				  "(net.ipv4.tcp_fastopen_key) can't be read: %s",
-				  strerror(-err));
-	fd = pins_open(0, PIN_KEYRING);
 	if (fd == -ENOENT) {
-		LIBBPF_OPTS(bpf_map_create_opts, opts);
-		owned int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY,
-						 "tfoguard_keys", sizeof(__u32),
-						 sizeof(ring), 1, NULL);
+		owned int inner = bpf_map_create(
+			BPF_MAP_TYPE_ARRAY, "tfoguard_keys", sizeof(__u32),
+			sizeof(struct keyring), 1, NULL);
 		opts.inner_map_fd = (__u32)inner;
-		fd = inner < 0 ? -errno :
+		fd = inner < 0 ? -1 :
 				 bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS,
 						"keyring", sizeof(__u32),
 						sizeof(__u32), 1, &opts);
 		if (fd < 0)
 			fd = -errno;
 	}
-	if (fd < 0)
-		goto failed;
-	err = program_set_keyring(fd, &ring);
-	explicit_bzero(&ring, sizeof(ring));
-	if (!err)
+	if (fd >= 0)
 		return fd;
-	close(fd);
-	fd = err;
-failed:
 	if (fd == -EPERM)
 		fault_advise(f, geteuid() ? "run it as root" :
 					    "give it CAP_BPF or CAP_SYS_ADMIN");
 	return fault_fail(f, EXIT_FAILED, fd, "no map for the keys: %s",
 			  strerror(-fd));
+}
+
+static int read_kernel_keys(struct keyring *ring, struct fault *f)
+{
+	int n = kernel_keyring(ring);
+
+	if (n >= 0)
+		return 0;
+	return fault_fail(f, EXIT_FAILED, n,
+			  "the kernel's key (net.ipv4.tcp_fastopen_key) can't be "
+			  "read: %s",
+			  strerror(-n));
 }
 
 static int write_record(const struct program *program,
@@ -447,12 +464,15 @@ static int attach(const struct guard_request *request, struct interface *iface,
 		  struct kept *kept, struct fault *f)
 {
 	__u64 now = (__u64)time(NULL);
+	struct keyring ring;
 	struct attachment a;
 	int err;
 
 	err = read_interface(request->ifname, iface, f) ?:
+	      pins_each(check_others, f) ?:
 	      find_kept(iface, kept, f) ?:
-	      check_mode(request, iface, kept, f);
+	      check_mode(request, iface, kept, f) ?:
+	      read_kernel_keys(&ring, f);
 	if (err)
 		return err;
 
@@ -489,6 +509,17 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			pins_remove(iface->ifindex);
 	}
 	program_close(&a.program);
+	/* Last, for what failed must leave the keys alone; a ring that is late
+	 * is made good by the look. */
+	if (!err) {
+		err = program_set_keyring(keyring_fd, &ring);
+		if (err)
+			fault_fail(f, EXIT_PARTLY, err,
+				   "it is attached, but the kernel's keys were "
+				   "not adopted: %s",
+				   strerror(-err));
+	}
+	explicit_bzero(&ring, sizeof(ring));
 	return err;
 }
 
@@ -532,17 +563,19 @@ static int has_name(unsigned int ifindex, void *arg)
 	return 1;
 }
 
+/* The index of an interface that has gone, by the name it had; 0: none. */
+static unsigned int find_gone(const char *ifname)
+{
+	struct named named = { .ifname = ifname };
+
+	pins_each(has_name, &named);
+	return named.ifindex;
+}
+
 /* The index by which the guard on @ifname is pinned; 0 where there is none. */
 static unsigned int find_pinned(const char *ifname)
 {
-	struct named named = { .ifname = ifname };
-	unsigned int ifindex = if_nametoindex(ifname);
-
-	if (!ifindex) {
-		pins_each(has_name, &named);
-		ifindex = named.ifindex;
-	}
-	return ifindex;
+	return if_nametoindex(ifname) ?: find_gone(ifname);
 }
 
 static int not_attached(const char *ifname, struct fault *f)
@@ -573,6 +606,13 @@ int guard_detach(const char *ifname, struct fault *f)
 				  "there is no such interface, and no guard of "
 				  "one that has gone");
 	err = read_record(hook.ifindex, &record, f);
+	if (err == -ENOENT) {
+		/* Of an earlier interface of that name? */
+		pins_remove(hook.ifindex);
+		hook.ifindex = find_gone(ifname);
+		err = hook.ifindex ? read_record(hook.ifindex, &record, f) :
+				     -ENOENT;
+	}
 	if (err == -ENOENT)
 		return not_attached(ifname, f);
 	if (err) {

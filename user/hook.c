@@ -150,7 +150,7 @@ int hook_attach(const struct hook *hook, int prog_fd, struct fault *f)
 	fd = bpf_link_create(prog_fd, (int)hook->ifindex, BPF_XDP, &opts);
 	if (fd < 0)
 		return hook_refused(hook, -errno, f);
-	err = pins_put(fd, hook->ifindex, PIN_LINK);
+	err = pins_put_first(fd, hook->ifindex, PIN_LINK);
 	close(fd); /* unpinned, that lets go of the hook */
 	if (err)
 		fault_fail(f, EXIT_FAILED, err, "its link can't be pinned: %s",

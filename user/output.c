@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -39,8 +40,9 @@ int output_fault(const struct output *out, const struct fault *f)
 {
 	if (out->json) {
 		json_t *error = json_pack(
-			"{s:{s:s,s:s,s:s},s:i}", "error", "tried", f->tried,
-			"why", f->why, "do", f->advice, "exit", (int)f->exit);
+			"{s:{s:o,s:o,s:o},s:i}", "error", "tried",
+			output_text(f->tried), "why", output_text(f->why), "do",
+			output_text(f->advice), "exit", (int)f->exit);
 
 		json_dumpf(error, stderr,
 			   out->pretty ? JSON_INDENT(2) : JSON_COMPACT);
@@ -55,10 +57,29 @@ int output_fault(const struct output *out, const struct fault *f)
 	return f->exit;
 }
 
-json_t *output_u64(unsigned long long value)
+json_t *output_text(const char *text)
 {
-	char text[24];
+	char clean[4 * sizeof(((struct fault *)0)->why)];
+	size_t at = 0;
 
-	snprintf(text, sizeof(text), "%llu", value);
-	return json_string(text);
+	/* jansson tells whether one character's bytes are UTF-8. */
+	while (*text && at + 4 < sizeof(clean)) {
+		size_t n = 1;
+		json_t *one;
+
+		while (n < 4 && (text[n] & 0xc0) == 0x80)
+			n++;
+		one = json_stringn(text, n);
+		if (one) {
+			memcpy(clean + at, text, n);
+			at += n;
+		} else {
+			memcpy(clean + at, "\xef\xbf\xbd", 3);
+			at += 3;
+			n = 1;
+		}
+		json_decref(one);
+		text += n;
+	}
+	return json_stringn(clean, at);
 }

@@ -24,7 +24,8 @@ void output_json(const struct output *out, json_t *value);
  * exit code. */
 int output_fault(const struct output *out, const struct fault *f);
 
-/* A 64-bit number as a JSON string: readers keep 53 bits of a number. */
-json_t *output_u64(unsigned long long value);
+/* Text that users or the kernel chose, as a JSON string: an interface's name
+ * need not be UTF-8; what isn't becomes U+FFFD. */
+json_t *output_text(const char *text);
 
 #endif

@@ -116,6 +116,16 @@ int pins_put(int fd, unsigned int ifindex, const char *name)
 	return err;
 }
 
+int pins_put_first(int fd, unsigned int ifindex, const char *name)
+{
+	char path[PIN_PATH_MAX];
+	int err = pins_path(ifindex, name, path);
+
+	if (err)
+		return err;
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
 static int remove_all(const char *folder)
 {
 	DIR *dir = opendir(folder);
@@ -146,11 +156,11 @@ int pins_remove(unsigned int ifindex)
 	char path[PIN_PATH_MAX];
 	int err = pins_path(ifindex, NULL, path) ?: remove_all(path);
 
-	if (err || pins_each(found_one, NULL) != 0)
-		return err;
+	if ((err && err != -ENOENT) || pins_each(found_one, NULL) != 0)
+		return err == -ENOENT ? 0 : err;
 	err = pins_path(0, NULL, path) ?: remove_all(path);
 	rmdir(PINS_ROOT); /* unless other namespaces have guards */
-	return err;
+	return err == -ENOENT ? 0 : err;
 }
 
 int pins_each(int (*visit)(unsigned int ifindex, void *arg), void *arg)

@@ -45,8 +45,12 @@ int pins_open(unsigned int ifindex, const char *name);
 /* Pins @fd, in the place of what is there in one step. */
 int pins_put(int fd, unsigned int ifindex, const char *name);
 
+/* Pins @fd where nothing is; for a link, which a second name would hold too. */
+int pins_put_first(int fd, unsigned int ifindex, const char *name);
+
 /* Removes the interface's folder with all in it, and folders above it that are
- * empty then; the namespace's keyring goes with its last interface. */
+ * empty then; the namespace's keyring goes with its last interface. Also what
+ * of that an attach left that was killed. */
 int pins_remove(unsigned int ifindex);
 
 /* Calls @visit with the index of each interface that has a folder; stops at

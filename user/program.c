@@ -141,6 +141,8 @@ int program_fill(const struct program *program)
 
 static int explain_refusal(struct fault *f, int err)
 {
+	/* Without the right libbpf complains of what it tried first. */
+	bool detail = complaint[0] && err != -EPERM;
 	long jit;
 
 	if (err == -EPERM || err == -EACCES) {
@@ -163,8 +165,8 @@ static int explain_refusal(struct fault *f, int err)
 	}
 	return fault_fail(f, EXIT_FAILED, err,
 			  "the kernel refused the program: %s%s%s%s",
-			  strerror(-err), complaint[0] ? " (" : "", complaint,
-			  complaint[0] ? ")" : "");
+			  strerror(-err), detail ? " (" : "",
+			  detail ? complaint : "", detail ? ")" : "");
 }
 
 int program_open(struct program *program, const struct program_config *config,
