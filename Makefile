@@ -161,9 +161,13 @@ bench:
 install: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
 	install -D -m 755 $(BUILD)/tfoguard $(DESTDIR)$(PREFIX)/sbin/tfoguard
 	install -D -m 644 $(BUILD)/tfoguard.8 $(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8
+	install -D -m 644 user/completion/tfoguard.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tfoguard
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/tfoguard $(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8
+	rm -f $(DESTDIR)$(PREFIX)/sbin/tfoguard \
+		$(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tfoguard
 
 clean:
 	rm -rf $(BUILD)

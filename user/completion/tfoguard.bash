@@ -1,0 +1,38 @@
+# bash completion for tfoguard(8)                          -*- shell-script -*-
+
+_tfoguard() {
+	local cur prev words cword
+	_init_completion || return
+
+	local commands="attach detach status stats explain cookie key doctor version"
+	if [ "$cword" -eq 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$cur")
+		return
+	fi
+	case $prev in
+	-m | --mode)
+		mapfile -t COMPREPLY < <(compgen -W "native skb" -- "$cur")
+		return
+		;;
+	esac
+
+	local options="--json --pretty --help"
+	case ${words[1]} in
+	attach) options+=" --mode --port --observe" ;;
+	stats) options+=" --watch --all" ;;
+	explain) options+=" --key --port --live" ;;
+	cookie) options+=" --key" ;;
+	esac
+	case $cur in
+	-*)
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+		;;
+	esac
+	case ${words[1]} in
+	attach | detach | status | stats | doctor) _available_interfaces ;;
+	explain) _filedir '@(pcap|pcapng|cap)' ;;
+	key) mapfile -t COMPREPLY < <(compgen -W show -- "$cur") ;;
+	esac
+} &&
+	complete -F _tfoguard tfoguard
