@@ -22,6 +22,7 @@ stage enum verdict classify(const struct bytes *bytes, struct syn *s)
 
 	options_walk(bytes, tcp + TCP_HEADER, s->header_len - TCP_HEADER, &w);
 	s->tfo_bytes = w.tfo_bytes;
+	s->is_signed = w.is_signed;
 	if (!w.tfo_size)
 		return UNDECIDED;
 	s->tfo_at = w.tfo_at;

@@ -237,11 +237,12 @@ stage enum verdict ask_listener(const struct syn *s, const struct keyring *ring,
 {
 	struct tcp_sock *listener;
 
+	/* What ends in TIME_WAIT may begin anew with this SYN. */
+	if (is_overruled(s) && (sk->state == BPF_TCP_LISTEN ||
+				sk->state == BPF_TCP_TIME_WAIT))
+		return UNDECIDED;
 	if (sk->state != BPF_TCP_LISTEN)
 		return V_socket_exists;
-	/* off and drop overrule the listener. */
-	if (s->policy.mode != PORT_guard)
-		return UNDECIDED;
 	listener = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
 	return listener ? listener_accepts(s, ring, listener) : V_no_listener;
 }

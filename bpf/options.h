@@ -16,6 +16,8 @@
 #define OPTIONS_MAX 40 /* bytes */
 #define OPTION_END 0
 #define OPTION_NOP 1
+#define OPTION_MD5 19 /* RFC 2385 */
+#define OPTION_AO 29 /* RFC 5925 */
 
 struct option_walk {
 	void *options;
@@ -28,6 +30,7 @@ struct option_walk {
 	__u8 tfo_at;
 	__u8 tfo_size; /* 0: no option counts */
 	__u8 tfo_header; /* TFO_HEADER or TFO_HEADER_EXP */
+	__u8 is_signed;
 };
 
 stage long read_option(struct option_walk *w)
@@ -58,6 +61,8 @@ stage long read_option(struct option_walk *w)
 		   load16(option + 2) == be16(TFO_EXP_MAGIC)) {
 		header = TFO_HEADER_EXP;
 	} else {
+		if (option[0] == OPTION_MD5 || option[0] == OPTION_AO)
+			w->is_signed = 1;
 		return WALK_ON;
 	}
 	w->tfo_bytes |= ((1ULL << (size & 63)) - 1) << (at & 63);

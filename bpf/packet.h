@@ -78,7 +78,17 @@ struct syn {
 	__u32 tfo_at; /* offset in the options of the TFO option that counts */
 	__u32 tfo_header; /* its bytes before the cookie */
 	__u64 cookie; /* its 8 bytes read little-endian */
+	/* TCP-MD5 or TCP-AO: a changed byte breaks the signature. */
+	undecided_u8 is_signed;
 };
+
+/* A port's mode that says what becomes of this SYN, whatever its cookie or its
+ * listener. */
+stage int is_overruled(const struct syn *s)
+{
+	return s->policy.mode == PORT_off ||
+	       (s->policy.mode == PORT_drop && s->data_len);
+}
 
 /*
  * Loads from an address of any alignment. The verifier allows them where the

@@ -26,13 +26,8 @@ stage enum verdict screen(struct packet *p)
  */
 stage int would_touch(const struct syn *s)
 {
-	switch (s->policy.mode) {
-	case PORT_off:
+	if (is_overruled(s))
 		return s->class != SYN_PLAIN || s->tfo_bytes;
-	case PORT_drop:
-		if (s->data_len)
-			return 1;
-	}
 	return s->class != SYN_PLAIN && s->class != SYN_REQUEST;
 }
 
@@ -41,14 +36,18 @@ stage enum verdict settle(const struct syn *s)
 {
 	if (!would_touch(s))
 		return s->class == SYN_PLAIN ? V_plain_syn : V_cookie_request;
-	if (s->policy.mode == PORT_off)
-		return V_port_off;
 	if (s->policy.mode == PORT_drop && s->data_len)
 		return V_port_drop;
+	if (s->class == SYN_COOKIE && s->policy.mode != PORT_off &&
+	    s->policy.forged == FORGED_drop)
+		return V_forged_drop;
+	if (s->is_signed)
+		return V_signed_syn;
+	if (s->policy.mode == PORT_off)
+		return V_port_off;
 	switch (s->class) {
 	case SYN_COOKIE:
-		return s->policy.forged == FORGED_drop ? V_forged_drop :
-							 V_forged;
+		return V_forged;
 	case SYN_BAD_LENGTH:
 		return V_bad_length;
 	default:

@@ -16,8 +16,7 @@ stage int cookie_fits(const struct syn *s, const struct siphash_key *key)
 /* @ring may be NULL: no key is known. */
 stage enum verdict prove(const struct syn *s, const struct keyring *ring)
 {
-	if (s->class != SYN_COOKIE || s->policy.mode != PORT_guard ||
-	    !ring)
+	if (s->class != SYN_COOKIE || is_overruled(s) || !ring)
 		return UNDECIDED;
 #define X(name, meaning)                                                       \
 	if (!key_is_empty(&ring->slot[KEY_##name].secret) &&                   \

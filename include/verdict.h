@@ -42,6 +42,8 @@ enum action {
 	X(not_ours, pass, "for another host, a container or a bridge's port")  \
 	X(no_listener, pass, "for this host, but nothing listens")             \
 	X(socket_exists, pass, "a SYN for a connection that exists")           \
+	X(signed_syn, pass, "signed by TCP-MD5 or TCP-AO: to cut it would "    \
+			    "break the signature")                             \
 	X(port_pass, pass, "a SYN to a port in mode pass")                     \
 	X(act_failed, pass, "could not be rewritten, left as it was")          \
 	X(forged, strip, "a cookie that no key made")                          \

@@ -38,6 +38,7 @@ enum {
 	V6ONLY_PORT,
 	SILENT_PORT, /* nothing listens */
 	OFF_PORT,
+	CLOSING_PORT, /* in mode off */
 };
 
 static struct judge *judge;
@@ -141,6 +142,7 @@ static struct judge *open_judge(const struct link_row *rows, size_t n,
 
 	ports_guard_all(ports);
 	ports[OFF_PORT].mode = PORT_off;
+	ports[CLOSING_PORT].mode = PORT_off;
 	frame_ring(&ring);
 	if (judge_open(&opened, &config, &ring, &f))
 		fail_msg("%s", f.why);
@@ -359,6 +361,31 @@ static void test_connection_exists(void **state)
 	close(fd);
 }
 
+/* What ends in TIME_WAIT may begin anew, and the port's mode still counts. */
+static void test_time_wait_does_not_overrule(void **state)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(CLOSING_PORT) };
+	struct frame f = { .dport = CLOSING_PORT, .options = "tfo:other",
+			   .saddr = "127.0.0.1", .daddr = "127.0.0.1" };
+	int listener = listen_on(CLOSING_PORT, false, 0);
+	int client = socket(AF_INET, SOCK_STREAM, 0), server;
+	struct sockaddr_in from;
+	socklen_t size = sizeof(from);
+
+	(void)state;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(client, (void *)&to, sizeof(to)), 0);
+	assert_int_equal(getsockname(client, (void *)&from, &size), 0);
+	server = accept(listener, NULL, NULL);
+	f.sport = ntohs(from.sin_port);
+	assert_int_equal(judge_with(judge, &f), V_socket_exists);
+	close(server);
+	close(client);
+	assert_int_equal(judge_with(judge, &f), V_port_off);
+	close(listener);
+}
+
 /* A device that forwards: what the routing table sends on is not ours, though
  * the wildcard listener matches; what it delivers is. */
 static void test_routed_and_local(void **state)
@@ -432,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_listener_without_tfo),
 		cmocka_unit_test(test_dual_stack_and_v6only),
 		cmocka_unit_test(test_connection_exists),
+		cmocka_unit_test(test_time_wait_does_not_overrule),
 		cmocka_unit_test(test_routed_and_local),
 		cmocka_unit_test(test_zero_key_in_the_kernel),
 	};

@@ -27,6 +27,7 @@ enum { ETHERNET, BARE_IP, OBSERVE, JUDGES };
 static struct judge *judges[JUDGES];
 
 #define LINUX_SYN "mss sackok ts nop ws"
+#define MD5 "raw:131200112233445566778899aabbccddeeff"
 #define NOPS8 " nop nop nop nop nop nop nop nop"
 
 #define Q8021 0x8100
@@ -83,6 +84,9 @@ static const struct row {
 	  V_plain_syn },
 	{ "mode drop: request", { .dport = DROP_PORT, .options = "tfo" },
 	  V_cookie_request },
+	{ "mode drop: valid cookie, no data",
+	  { .dport = DROP_PORT, .options = "tfo:current" },
+	  V_valid_current },
 	{ "mode drop: forged, no data",
 	  { .dport = DROP_PORT, .options = "tfo:other nop nop" },
 	  V_forged, "tfo" NOPS8 " nop nop" },
@@ -147,6 +151,26 @@ static const struct row {
 	{ "data without option", { .data_len = 100 }, V_data_without_cookie },
 	{ "data without Fast Open", { .options = LINUX_SYN, .data_len = 1 },
 	  V_data_without_cookie },
+
+	/* Signed: what would be cut is left alone. */
+	{ "signed by MD5, data", { .options = MD5 " nop nop", .data_len = 9 },
+	  V_signed_syn },
+	{ "signed by AO, wrong cookie",
+	  { .options = "raw:1d080102aabbccdd tfo:other nop nop" },
+	  V_signed_syn },
+	{ "signed, valid cookie",
+	  { .options = MD5 " tfo:current", .data_len = 9 },
+	  V_valid_current },
+	{ "signed, no Fast Open", { .options = MD5 " nop nop" }, V_plain_syn },
+	{ "signed, mode off",
+	  { .dport = OFF_PORT, .options = MD5 " nop nop", .data_len = 9 },
+	  V_signed_syn },
+	{ "signed, mode drop",
+	  { .dport = DROP_PORT, .options = MD5 " nop nop", .data_len = 9 },
+	  V_port_drop },
+	{ "a signature that does not fit is none",
+	  { .options = "tfo:other raw:1330", .data_len = 9 },
+	  V_forged, "tfo" NOPS8 " raw:1330" },
 
 	/* How the kernel reads options. */
 	{ "end of list hides", { .options = "eol tfo:other" }, V_plain_syn },
