@@ -63,6 +63,53 @@ struct {
 	__type(value, struct link);
 } vlans SEC(".maps");
 
+/* What may be changed while the guard runs. Written by user space, read by
+ * SYNs to a guarded port. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tuning);
+} tuning SEC(".maps");
+
+/*
+ * Blocked and allowed prefixes, of the network namespace. Written by user
+ * space, read by SYNs to a guarded port where list_sizes says that there are
+ * any.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, LIST_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct list_key4);
+	__type(value, struct list_value);
+} list4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, LIST_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct list_key6);
+	__type(value, struct list_value);
+} list6 SEC(".maps");
+
+/* How many prefixes list4 ([0]) and list6 ([1]) hold. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} list_sizes SEC(".maps");
+
+/* By port; 0 for any. Of the network namespace. Written by the data plane when
+ * something changes, read by SYNs and ACKs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct port_state);
+} port_states SEC(".maps");
+
 /* Written by the exit alone, read by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

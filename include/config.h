@@ -38,11 +38,95 @@ enum forged_policy {
 	FORGED_POLICY_COUNT
 };
 
+/* When the guard answers an unproven SYN in the kernel's place. X(when, meaning) */
+#define ANSWER_POLICIES(X)                                                     \
+	X(auto, "when the listener's queue fills")                             \
+	X(always, "always")                                                    \
+	X(never, "never")
+
+enum answer_policy {
+#define X(when, meaning) ANSWER_##when,
+	ANSWER_POLICIES(X)
+#undef X
+	ANSWER_POLICY_COUNT
+};
+
+/* What becomes of a SYN beyond a limit. X(what, meaning) */
+#define OVER_POLICIES(X)                                                       \
+	X(answer, "answered instead of passed, under pressure only")           \
+	X(drop, "dropped, in calm too")
+
+enum over_policy {
+#define X(what, meaning) OVER_##what,
+	OVER_POLICIES(X)
+#undef X
+	OVER_POLICY_COUNT
+};
+
+/* Which data a SYN may carry; what does not fit is cut. X(what, meaning) */
+#define EARLY_POLICIES(X)                                                      \
+	X(any, "any")                                                          \
+	X(tls, "a TLS ClientHello")                                            \
+	X(http_safe, "a GET, HEAD or OPTIONS request")
+
+enum early_policy {
+#define X(what, meaning) EARLY_##what,
+	EARLY_POLICIES(X)
+#undef X
+	EARLY_POLICY_COUNT
+};
+
 /* One for each of the 65,536 ports, indexed by the port in host byte order. */
 struct port_policy {
 	__u8 mode; /* enum port_mode */
 	__u8 forged; /* enum forged_policy */
+	__u8 answer; /* enum answer_policy */
+	__u8 early; /* enum early_policy */
+	__u8 over_source; /* enum over_policy */
+	__u8 over_prefix; /* enum over_policy */
+	__u16 early_max; /* bytes of data that a SYN may carry; 0: any number */
+	__u16 replay; /* seconds for which repeated data is cut; 0: off */
+	__u16 reserved; /* zero */
 };
+
+/*
+ * What may be changed while the guard runs. A rate of 0 is no limit. Marks and
+ * shares are in 1/256.
+ */
+struct tuning {
+	__u32 mark_lo; /* of a listener's SYN queue: some are answered */
+	__u32 mark_hi; /* all are */
+	/* Unproven SYNs that one CPU admits in a clock tick: this share of what
+	 * is left to mark_hi. 0: no such limit. */
+	__u32 admit_share;
+	__u32 source_syn; /* per second and source (IPv4 /32, IPv6 /64) */
+	__u32 source_forged;
+	__u32 prefix_syn; /* per second and prefix (IPv4 /24, IPv6 /48) */
+	__u32 prefix_answers;
+	__u32 tfo_mark; /* of a TFO queue: the budget of sources binds */
+	__u32 tfo_share; /* of a TFO queue: what one source may take ... */
+	__u32 tfo_period; /* ... in so many seconds */
+	__u32 proven; /* seconds for which a source counts as proven */
+	__u32 odd; /* per second and CPU: what can't be judged, under pressure */
+	__u32 bad_acks; /* per second and CPU: ACKs without a cookie of ours */
+	__u32 mss; /* that answers offer; 0: what the MTU allows */
+	__u32 rmem_max; /* net.core.rmem_max, bytes */
+};
+
+#define TUNING_DEFAULT                                                         \
+	((struct tuning){ .mark_lo = 32,                                       \
+			  .mark_hi = 128,                                      \
+			  .admit_share = 64,                                   \
+			  .source_syn = 100,                                   \
+			  .source_forged = 10,                                 \
+			  .prefix_syn = 1000,                                  \
+			  .tfo_mark = 64,                                      \
+			  .tfo_share = 16,                                     \
+			  .tfo_period = 60,                                    \
+			  .proven = 600,                                       \
+			  .odd = 100,                                          \
+			  .bad_acks = 1000,                                    \
+			  .rmem_max = 212992 })
 
 /*
  * Frozen when the program is loaded, so that the verifier removes what is
@@ -63,6 +147,13 @@ struct settings {
 	/* Tags are stripped by the device before XDP while VLANs exist on it:
 	 * which device a packet is for can't be known, so nothing is ours. */
 	__u8 vlans_hidden;
+	/* The kernel takes the ACKs of our answers, and this entry point may
+	 * resize packets. */
+	__u8 can_answer;
+	/* With assume_listener: its SYN queue is above the upper mark. */
+	__u8 assume_pressure;
+	/* The clock is what user space wrote into its map. */
+	__u8 frozen_clock;
 };
 
 /*
@@ -82,6 +173,48 @@ struct link {
 	/* The six bytes as they stand in memory, in the low-addressed bytes of
 	 * the word; the rest zero. Zero where there is none. */
 	__u64 mac[LINK_MACS];
+};
+
+/*
+ * Prefixes that are blocked, or allowed: exempt from limits and ceilings. In a
+ * trie for each IP version, the longest match counts; a block inside an allow
+ * is stored as allow. One pair for all interfaces of the namespace.
+ */
+#define LIST_MAX 1000000 /* prefixes in a trie */
+
+struct list_key4 {
+	__u32 bits; /* of the prefix */
+	__be32 address;
+};
+
+struct list_key6 {
+	__u32 bits;
+	__be32 address[4];
+};
+
+enum list_entry {
+	LIST_NONE,
+	LIST_ALLOW,
+	LIST_BLOCK,
+};
+
+struct list_value {
+	__u8 entry; /* enum list_entry: what the data plane obeys */
+	__u8 given; /* 1 << enum list_entry: what was asked for */
+	__u8 reserved[2]; /* zero */
+};
+
+/*
+ * What is known of a port, by its number in host byte order; port 0 stands for
+ * any. Times in units of 2^30 ns of the monotonic clock, about a second.
+ */
+struct port_state {
+	__u32 pressed_until; /* a listener's queue was above the lower mark */
+	__u32 answered_until; /* ACKs of answers may come */
+	__u32 stopped_until; /* no answers: their ACKs are refused behind us */
+	__u32 refusals; /* ACKs that came again since refusals_from */
+	__u32 refusals_from;
+	__u32 accepted; /* ACKs that were vouched for since refusals_from */
 };
 
 /*
@@ -123,7 +256,8 @@ struct guard_record {
 	__u8 chained; /* behind libxdp's dispatcher */
 	struct settings settings;
 	char alone_because[128]; /* why it is not chained */
-	__u8 reserved[64]; /* zero */
+	char silent_because[48]; /* why it does not answer; empty where it does */
+	__u8 reserved[13]; /* zero */
 };
 
 /* X(mode, meaning) */
@@ -148,10 +282,10 @@ struct turn {
 };
 
 _Static_assert(sizeof(struct turn) == 8, "shared with BPF maps");
-_Static_assert(sizeof(struct port_policy) == 2, "shared with BPF maps");
+_Static_assert(sizeof(struct port_policy) == 12, "shared with BPF maps");
 _Static_assert(sizeof(struct link_key) == 8, "shared with BPF maps");
 _Static_assert(sizeof(struct link) == 24, "shared with BPF maps");
-_Static_assert(sizeof(struct settings) == 6, "shared with BPF maps");
+_Static_assert(sizeof(struct settings) == 9, "shared with BPF maps");
 _Static_assert(sizeof(struct guard_record) == 256, "shared with BPF maps");
 _Static_assert(VERDICT_COUNT <= COUNTER_SLOTS, "a slot for each verdict");
 

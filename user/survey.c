@@ -147,7 +147,7 @@ static int compare(const struct port_policy *a, const struct port_policy *b)
 static bool write_ports(const struct port_policy *ports, char *text,
 			size_t size)
 {
-	const struct port_policy usual = { PORT_guard, FORGED_strip };
+	const struct port_policy usual = { .mode = PORT_guard };
 	bool all_usual = true;
 	size_t used = 0;
 
