@@ -186,21 +186,36 @@ stage void shorten_ipv6(struct ipv6hdr *ip, __u32 len)
  * here without a cookie goes to a listener that wants one. Not so in port mode
  * off, which overrules the listener: there the SYN is left as it was.
  */
-stage int strip(const struct bytes *bytes, const struct syn *s, enum verdict v)
+__attribute__((noinline)) int strip(struct xdp_md *ctx, int v)
 {
-	void *ip = bytes->data + s->l3, *tcp = bytes->data + s->l4;
-	int cut = s->data_len && s->data_len <= CUT_MAX &&
-		  fits(bytes, tcp, s->header_len + s->data_len);
+	struct bytes first = {
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+	};
+	const struct scratch *w = the_scratch();
+	const struct bytes *bytes = &first;
+	const struct syn *s;
 	__u64 change = 0;
+	void *ip, *tcp;
+	int cut;
 
+	if (!w)
+		return -1;
+	s = &w->syn;
+	ip = ip_of(bytes, s);
+	tcp = tcp_of(bytes, s);
+	cut = s->data_len && s->data_len <= CUT_MAX &&
+	      fits(bytes, tcp, s->header_len + s->data_len);
 	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
 	    !fits(bytes, tcp, TCP_HEADER))
 		return -1;
-	if (v == V_port_off && s->data_len && !cut)
+	if ((v == V_port_off || v == V_early_data) && s->data_len && !cut)
 		return -1;
-	if (s->tfo_bytes)
+	/* The cookie stays where only its data is refused. */
+	if (s->tfo_bytes && v != V_early_data)
 		change = rewrite_options(bytes, tcp + TCP_HEADER, s,
-					 v == V_forged || v == V_bad_length);
+					 v != V_port_off &&
+						 v != V_data_without_cookie);
 	if (cut) {
 		/* Out go the data, and the length in the pseudo-header. */
 		change += (__u32)~sum_bytes(bytes, s->l4 + s->header_len,
@@ -214,14 +229,6 @@ stage int strip(const struct bytes *bytes, const struct syn *s, enum verdict v)
 	}
 	checksum_change(tcp + TCP_CHECK_AT, change);
 	return 0;
-}
-
-stage enum verdict act(const struct bytes *bytes, const struct syn *s,
-		       enum verdict v)
-{
-	if (settings.observe || verdict_action(v) != ACTION_strip)
-		return v;
-	return strip(bytes, s, v) ? V_act_failed : v;
 }
 
 #endif

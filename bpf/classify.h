@@ -15,9 +15,9 @@ stage enum verdict classify(const struct bytes *bytes, struct syn *s)
 	s->class = s->data_len ? SYN_DATA : SYN_PLAIN;
 	if (s->header_len == TCP_HEADER)
 		return UNDECIDED;
-	tcp = bytes->data + s->l4;
+	tcp = tcp_of(bytes, s);
 	/* The kernel reads options from any buffer, we from the first only. */
-	if (!fits(bytes, tcp, s->header_len))
+	if (!fits(bytes, tcp, s->header_len & 63))
 		return V_unparsed_tcp;
 
 	options_walk(bytes, tcp + TCP_HEADER, s->header_len - TCP_HEADER, &w);

@@ -10,20 +10,30 @@ stage int leave(const struct packet *p, enum verdict v)
 {
 	struct counters *all;
 	struct counter *c;
-	__u32 zero = 0, slot;
+	__u32 zero = 0, slot, family = p->family;
 
 	all = bpf_map_lookup_elem(&counters, &zero);
-	if (all && v < VERDICT_COUNT && p->family < FAMILY_COUNT) {
+	/* The number that is checked is the one that is used, in one register:
+	 * of two loads from the stack the verifier believes nothing. */
+	asm volatile("" : "+r"(family));
+	if (all && v < VERDICT_COUNT && family < FAMILY_COUNT) {
 		slot = counter_slot[v];
 		if (slot < COUNTER_SLOTS) {
-			c = &all->slot[slot][p->family];
+			c = &all->slot[slot][family];
 			c->packets++;
 			c->bytes += p->len;
 		}
 	}
-	if (settings.observe || verdict_action(v) != ACTION_drop)
+	if (settings.observe)
 		return XDP_PASS;
-	return XDP_DROP;
+	switch (verdict_action(v)) {
+	case ACTION_answer:
+		return XDP_TX;
+	case ACTION_drop:
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
 }
 
 #endif

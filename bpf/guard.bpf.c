@@ -8,8 +8,11 @@
 #include "classify.h"
 #include "prove.h"
 #include "maps.h"
+#include "lists.h"
 #include "policy.h"
+#include "relieve.h"
 #include "listener.h"
+#include "answer.h"
 #include "act.h"
 #include "count.h"
 #include "turn.h"
@@ -25,38 +28,79 @@ stage struct bytes first_buffer(struct xdp_md *ctx)
 }
 
 /*
- * The rest of the way of a SYN to a guarded port. A global function: the
- * verifier walks it once by itself, not once for every shape of link and
- * network header that leads to it, and the code that every packet runs stays
- * short.
+ * The rest of the way of a SYN to a guarded port, in parts that are global
+ * functions: the verifier walks each once by itself, not once for every shape
+ * of packet that leads to it, each has a stack of its own, and the code that
+ * every packet runs stays short. What one finds out the next reads from the
+ * scratch.
  */
-__attribute__((noinline)) int judge_syn(struct xdp_md *ctx,
-					const struct packet *p)
+__attribute__((noinline)) int prove_syn(struct xdp_md *ctx)
 {
 	struct bytes bytes = first_buffer(ctx);
-	const struct keyring *ring;
-	struct syn s = {};
-	enum verdict v;
+	struct scratch *w = the_scratch();
+	struct syn *s;
 
-	if (!p)
-		return UNDECIDED;
-	v = read_syn(&bytes, p, &s)
-	 ?: classify(&bytes, &s)
-	 ?: prove(&s, ring = ring_for(&s))
-	 ?: look(ctx, &s, ring)
-	 ?: settle(&s);
-	return act(&bytes, &s, v);
+	if (!w)
+		return V_act_failed;
+	s = &w->syn;
+	*s = (struct syn){};
+	return read_syn(&bytes, &w->packet, s)
+	    ?: classify(&bytes, s)
+	    ?: lists(s)
+	    ?: prove(s, ring_for(s))
+	    ?: admit(s);
 }
 
-/* Only a copy of the packet has an address: the original stays in registers. */
-stage enum verdict judge(struct xdp_md *ctx, const struct packet *p)
+__attribute__((noinline)) int decide_syn(struct xdp_md *ctx)
 {
-	struct packet copy = *p;
+	struct bytes bytes = first_buffer(ctx);
+	const struct tuning *t = tuning_in_force();
+	struct scratch *w = the_scratch();
+	struct heard *h;
+	struct syn *s;
 
-	return judge_syn(ctx, &copy);
+	if (!t || !w)
+		return V_act_failed;
+	s = &w->syn;
+	h = &w->heard;
+	*h = (struct heard){};
+	return look(ctx, &bytes, s, ring_for(s), t, h)
+	    ?: relieve(s, h)
+	    ?: settle(s);
 }
 
-stage int guard(struct xdp_md *ctx)
+/* Does what the verdict says; a failure is a verdict too. */
+stage enum verdict act(struct xdp_md *ctx, enum verdict v, int may_resize)
+{
+	if (verdict_action(v) == ACTION_answer)
+		v = compose(ctx, v);
+	if (settings.observe)
+		return v;
+	switch (verdict_action(v)) {
+	case ACTION_strip:
+		return strip(ctx, v) ? V_act_failed : v;
+	case ACTION_answer:
+		return may_resize && answer(ctx) ? V_act_failed : v;
+	default:
+		return v;
+	}
+}
+
+stage enum verdict judge(struct xdp_md *ctx, const struct packet *p,
+			 int may_resize)
+{
+	struct scratch *w = the_scratch();
+
+	if (!w)
+		return V_act_failed;
+	w->packet = *p;
+	return act(ctx, (enum verdict)prove_syn(ctx) ?: decide_syn(ctx),
+		   may_resize);
+}
+
+/* @may_resize: the verifier notes a call that resizes packets even where it is
+ * never made, and dispatchers refuse programs that have one. */
+stage int guard(struct xdp_md *ctx, int may_resize)
 {
 	struct packet p = { .len = bpf_xdp_get_buff_len(ctx) };
 	struct bytes bytes = first_buffer(ctx);
@@ -64,7 +108,7 @@ stage int guard(struct xdp_md *ctx)
 
 	v = parse(&bytes, &p, settings.no_ethernet)
 	 ?: screen(&p)
-	 ?: judge(ctx, &p);
+	 ?: judge(ctx, &p, may_resize);
 	return leave(&p, v);
 }
 
@@ -72,12 +116,12 @@ stage int guard(struct xdp_md *ctx)
 SEC("xdp.frags")
 int tfoguard(struct xdp_md *ctx)
 {
-	return guard(ctx);
+	return guard(ctx, 1);
 }
 
 /* Behind libxdp's dispatcher, beside other programs. */
 SEC("xdp.frags")
 int tfoguard_chained(struct xdp_md *ctx)
 {
-	return is_our_turn() ? guard(ctx) : XDP_PASS;
+	return is_our_turn() ? guard(ctx, 0) : XDP_PASS;
 }

@@ -14,73 +14,14 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "early.h"
+#include "kernel.h"
 #include "maps.h"
 #include "packet.h"
 #include "policy.h"
 #include "prove.h"
-
-#define AF_INET 2
-#define AF_INET6 10
-
-#define TFO_SERVER_ENABLE 2 /* include/net/tcp.h */
-#define TFO_SERVER_COOKIE_NOT_REQD 0x200
-
-/*
- * The kernel's structures, only the fields that are read: CO-RE finds where
- * they are in the kernel that runs.
- */
-#pragma clang attribute push(__attribute__((preserve_access_index)),           \
-			     apply_to = record)
-
-typedef struct {
-	__u64 key[2];
-} siphash_key_t;
-
-struct tcp_fastopen_context {
-	siphash_key_t key[2];
-	int num;
-};
-
-struct fastopen_queue {
-	int max_qlen;
-	struct tcp_fastopen_context *ctx;
-};
-
-struct request_sock_queue {
-	struct fastopen_queue fastopenq;
-};
-
-struct inet_connection_sock {
-	struct request_sock_queue icsk_accept_queue;
-};
-
-struct netns_ipv4 {
-	int sysctl_tcp_fastopen;
-	struct tcp_fastopen_context *tcp_fastopen_ctx;
-};
-
-struct net {
-	struct netns_ipv4 ipv4;
-};
-
-typedef struct {
-	struct net *net;
-} possible_net_t;
-
-struct sock_common {
-	possible_net_t skc_net;
-};
-
-struct sock {
-	struct sock_common __sk_common;
-};
-
-struct tcp_sock {
-	struct inet_connection_sock inet_conn;
-	__u8 fastopen_no_cookie : 1;
-};
-
-#pragma clang attribute pop
+#include "relieve.h"
+#include "window.h"
 
 #define CONTEXT_KEYS 2
 
@@ -205,12 +146,11 @@ stage int context_fits(const struct syn *s, const struct keyring *ring,
 /* tcp_try_fastopen(): would the listener take this SYN's data or its cookie? */
 stage enum verdict listener_accepts(const struct syn *s,
 				    const struct keyring *ring,
-				    const struct tcp_sock *listener)
+				    const struct tcp_sock *listener,
+				    const struct netns_ipv4 *ipv4)
 {
 	const struct fastopen_queue *queue =
 		&listener->inet_conn.icsk_accept_queue.fastopenq;
-	const struct netns_ipv4 *ipv4 =
-		&((struct sock *)listener)->__sk_common.skc_net.net->ipv4;
 	int fastopen = ipv4->sysctl_tcp_fastopen;
 
 	/* A full queue is not asked for: it may have room when the SYN gets
@@ -232,42 +172,194 @@ stage enum verdict listener_accepts(const struct syn *s,
 		       UNDECIDED;
 }
 
-stage enum verdict ask_listener(const struct syn *s, const struct keyring *ring,
-				struct bpf_sock *sk)
+/* Its queues, which say whether there is pressure. */
+stage void hear_queues(const struct tcp_sock *listener,
+		       const struct netns_ipv4 *ipv4, const struct tuning *t,
+		       struct heard *h)
 {
-	struct tcp_sock *listener;
+	const struct request_sock_queue *queue =
+		&listener->inet_conn.icsk_accept_queue;
+	const struct sock *sk = (const struct sock *)listener;
+	__u32 tfo_queue = queue->fastopenq.qlen;
+	__u32 tfo_limit = queue->fastopenq.max_qlen;
 
-	/* What ends in TIME_WAIT may begin anew with this SYN. */
-	if (is_overruled(s) && (sk->state == BPF_TCP_LISTEN ||
-				sk->state == BPF_TCP_TIME_WAIT))
-		return UNDECIDED;
-	if (sk->state != BPF_TCP_LISTEN)
-		return V_socket_exists;
-	listener = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
-	return listener ? listener_accepts(s, ring, listener) : V_no_listener;
+	h->syn_queue = queue->qlen.counter;
+	h->syn_limit = sk->sk_max_ack_backlog;
+	if (!(ipv4->sysctl_tcp_fastopen & TFO_SERVER_ENABLE))
+		tfo_limit = 0;
+	h->tfo_limit = tfo_limit;
+	h->tfo_room = tfo_queue < tfo_limit &&
+		      sk->sk_ack_backlog <= h->syn_limit;
+	h->tfo_busy = ((__u64)tfo_queue << 8) >= (__u64)tfo_limit * t->tfo_mark;
 }
 
-/* @ring is what prove tried already. */
-stage enum verdict look(struct xdp_md *ctx, const struct syn *s,
-			const struct keyring *ring)
+/* MPTCP and signatures: their SYN-ACKs are the kernel's business. */
+stage int has_own_protocol(const struct tcp_sock *listener)
 {
-	struct bpf_sock *sk;
-	struct link *link;
-	enum verdict v;
+	if (bpf_core_field_exists(listener->is_mptcp) &&
+	    BPF_CORE_READ_BITFIELD(listener, is_mptcp))
+		return 1;
+	if (bpf_core_field_exists(listener->md5sig_info) &&
+	    listener->md5sig_info)
+		return 1;
+	return bpf_core_field_exists(listener->ao_info) && listener->ao_info;
+}
 
-	if (settings.assume_listener || !would_touch(s))
-		return UNDECIDED;
+/*
+ * Whether the kernel would take the ACK of an answer (bpf_sk_assign_tcp_reqsk,
+ * cookie_v4_check), and what the answer may offer: what a SYN-ACK of the
+ * listener's would.
+ */
+stage void hear_offer(const struct tcp_sock *listener,
+		      const struct netns_ipv4 *ipv4, const struct tuning *t,
+		      struct heard *h)
+{
+	const struct sock *sk = (const struct sock *)listener;
+	const struct tcp_fastopen_context *keys;
+
+	h->can_answer = settings.can_answer && ipv4->sysctl_tcp_syncookies &&
+			sk->sk_ack_backlog <= h->syn_limit &&
+			!has_own_protocol(listener);
+	h->options = OFFER_MSS |
+		     (ipv4->sysctl_tcp_sack ? OFFER_SACK : 0) |
+		     (ipv4->sysctl_tcp_timestamps ? OFFER_TIMESTAMPS : 0) |
+		     (ipv4->sysctl_tcp_window_scaling ? OFFER_WSCALE : 0) |
+		     (ipv4->sysctl_tcp_ecn == 1 || ipv4->sysctl_tcp_ecn == 2 ?
+			      OFFER_ECN : 0);
+	h->mss = listener->rx_opt.user_mss;
+	h->window = receive_window(sk);
+	h->wscale = receive_wscale(sk, ipv4, t);
+	if (!h->tfo_limit)
+		return;
+	keys = listener->inet_conn.icsk_accept_queue.fastopenq.ctx;
+	if (!keys)
+		keys = ipv4->tcp_fastopen_ctx;
+	if (keys && !bpf_core_read(&h->key, sizeof(h->key), &keys->key))
+		h->has_key = 1;
+}
+
+/* By tag, MAC and routing table: for this host's own stack? */
+stage int is_ours(struct xdp_md *ctx, const struct syn *s, struct heard *h)
+{
+	struct link *link;
+
 	if (settings.vlans_hidden)
-		return V_not_ours;
+		return 0;
 	link = our_link(s);
 	if (!link || !is_local(ctx, s, link->ifindex))
+		return 0;
+	h->ifindex = link->ifindex;
+	return 1;
+}
+
+/* A socket that is no listener: the kernel deals with its SYNs, which keep to a
+ * small rate under pressure. */
+stage enum verdict look_at_other(struct xdp_md *ctx, const struct syn *s,
+				 const struct tuning *t, struct heard *h,
+				 __u32 state)
+{
+	__u64 now = clock_ns();
+	int pressed = is_pressed(be16(s->dport), now);
+
+	if ((pressed || would_touch(s)) && !is_ours(ctx, s, h))
 		return V_not_ours;
-	sk = socket_for(ctx, s);
-	if (!sk)
+	if (s->blocked)
+		return V_blocked;
+	/* What ends in TIME_WAIT may begin anew with this SYN. */
+	if (is_overruled(s) && state == BPF_TCP_TIME_WAIT)
+		return UNDECIDED;
+	return pressed && is_odd_beyond_rate(t, now) ? V_odd_limit :
+						       V_socket_exists;
+}
+
+stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
+			   struct syn *s, const struct keyring *ring,
+			   const struct tuning *t, struct heard *h,
+			   struct bpf_sock *sk)
+{
+	const struct netns_ipv4 *ipv4;
+	const struct secrets *secrets;
+	struct tcp_sock *listener;
+	__u64 now = clock_ns();
+	int burst;
+
+	if (sk->state != BPF_TCP_LISTEN)
+		return look_at_other(ctx, s, t, h, sk->state);
+	listener = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	if (!listener)
 		return V_no_listener;
-	v = ask_listener(s, ring, sk);
-	bpf_sk_release(sk);
-	return v;
+	ipv4 = &((struct sock *)listener)->__sk_common.skc_net.net->ipv4;
+	h->self = (__u64)listener;
+	hear_queues(listener, ipv4, t, h);
+	h->share = share_of(h, t);
+	if (h->share || h->tfo_busy)
+		note_pressure(s->dport, now);
+	burst = !h->share && !s->proven && is_burst(s, h, t, now);
+	if (!h->share && !burst && !(s->proven && h->tfo_busy) &&
+	    (s->proven || !would_touch(s)) && !wants_look(s))
+		return UNDECIDED;
+
+	if (!is_ours(ctx, s, h))
+		return V_not_ours;
+	if (s->blocked)
+		return V_blocked;
+	if (!s->proven && would_touch(s) && !is_overruled(s)) {
+		s->as = listener_accepts(s, ring, listener, ipv4);
+		s->proven = s->as == V_valid_listener ||
+			    s->as == V_valid_namespace;
+	}
+	early(bytes, s, t);
+	secrets = secrets_at(now);
+	if (secrets)
+		h->relief = relief_of(s, h, t, secrets, now, burst);
+	if (h->relief)
+		hear_offer(listener, ipv4, t, h);
+	return UNDECIDED;
+}
+
+/* A capture has no listener: one with Fast Open on, whose keys are the ring's. */
+stage void assume(const struct syn *s, const struct keyring *ring,
+		  struct heard *h)
+{
+	if (!settings.assume_pressure)
+		return;
+	h->relief = s->proven ? RELIEF_PASS : RELIEF_ANSWER;
+	h->can_answer = 1;
+	h->options = OFFER_MSS | OFFER_SACK | OFFER_TIMESTAMPS | OFFER_WSCALE |
+		     OFFER_ECN;
+	h->window = 65535;
+	h->wscale = 7;
+	if (ring && !key_is_empty(&ring->slot[KEY_current].secret)) {
+		h->key = ring->slot[KEY_current].secret;
+		h->has_key = 1;
+	}
+}
+
+/* @ring is what prove tried already. What passes in any case is not asked
+ * whether it is ours. */
+stage enum verdict look(struct xdp_md *ctx, const struct bytes *bytes,
+			struct syn *s, const struct keyring *ring,
+			const struct tuning *t, struct heard *h)
+{
+	struct bpf_sock *sk;
+	enum verdict v;
+
+	if (settings.assume_listener) {
+		early(bytes, s, t);
+		assume(s, ring, h);
+		return s->blocked ? V_blocked : UNDECIDED;
+	}
+	sk = socket_for(ctx, s);
+	if (sk) {
+		v = look_at(ctx, bytes, s, ring, t, h, sk);
+		bpf_sk_release(sk);
+		return v;
+	}
+	if (!would_touch(s) && !s->blocked)
+		return UNDECIDED;
+	if (!is_ours(ctx, s, h))
+		return V_not_ours;
+	return s->blocked ? V_blocked : V_no_listener;
 }
 
 #endif

@@ -134,6 +134,37 @@ struct {
 	__type(value, struct guard_record);
 } record SEC(".maps");
 
+/* One packet's, in no need to be cleared: judge_syn fills it. The stack is too
+ * small for all of it, and what is read from here the verifier takes for any
+ * value. */
+struct scratch {
+	struct packet packet;
+	struct syn syn;
+	struct heard heard;
+	struct reply reply;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+stage struct scratch *the_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+stage const struct tuning *tuning_in_force(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tuning, &zero);
+}
+
 /* NULL for a SYN that shows no cookie to try. */
 stage const struct keyring *ring_for(const struct syn *s)
 {

@@ -69,6 +69,7 @@ struct syn {
 	struct tfo_path path;
 	__be16 sport;
 	__be16 dport;
+	__be32 seq;
 	__u32 header_len; /* bytes of the TCP header with its options */
 	__u32 data_len; /* bytes of data, by the IP length */
 
@@ -80,7 +81,71 @@ struct syn {
 	__u64 cookie; /* its 8 bytes read little-endian */
 	/* TCP-MD5 or TCP-AO: a changed byte breaks the signature. */
 	undecided_u8 is_signed;
+
+	/* What is found out about it. */
+	undecided_u8 allowed; /* its source is on the allow list */
+	undecided_u8 blocked; /* or on the block list */
+	undecided_u8 proven; /* its cookie proves its address */
+	undecided_u8 as; /* enum verdict if the kernel takes it as it is */
 };
+
+/* What becomes of a SYN under pressure, or beyond a limit. */
+enum relief {
+	RELIEF_PASS,
+	RELIEF_ANSWER,
+	RELIEF_BUDGET, /* beyond its source's share of the Fast Open queue */
+	RELIEF_SOURCE_LIMIT,
+	RELIEF_PREFIX_LIMIT,
+};
+
+/* What a listener says, and what its answer would offer. */
+struct heard {
+	/* The share of unproven SYNs that are to be answered, in 1/256. */
+	__u32 share;
+	__u32 syn_queue;
+	__u32 syn_limit;
+	__u32 tfo_limit; /* of its Fast Open queue; 0: off */
+	undecided_u8 tfo_room; /* it would take a valid cookie's data */
+	undecided_u8 tfo_busy; /* that queue is above its mark */
+	undecided_u8 relief; /* enum relief */
+	undecided_u8 can_answer; /* the kernel would take the ACK */
+	undecided_u8 has_key;
+	__u64 self; /* tells listeners apart */
+	struct siphash_key key; /* which its cookies are made with */
+	__u32 options; /* OFFER_ bits that its sysctls allow */
+	__u32 ifindex; /* of the device that owns the address */
+	__u32 mss; /* the most that it may offer; 0: what the MTU allows */
+	__u32 window; /* bytes, as the SYN-ACK says it */
+	__u32 wscale;
+};
+
+/* Options of a SYN-ACK. */
+#define OFFER_MSS 1
+#define OFFER_SACK 2
+#define OFFER_TIMESTAMPS 4
+#define OFFER_WSCALE 8
+#define OFFER_COOKIE 16
+#define OFFER_COOKIE_EXP 32 /* with OFFER_COOKIE: of kind 254 */
+#define OFFER_ECN 64 /* a flag and not an option */
+
+/* A SYN-ACK but for what can be copied from its SYN. Host byte order where the
+ * type does not say otherwise. */
+struct reply {
+	__u32 options; /* OFFER_ bits */
+	__be16 sport; /* the client's */
+	__be16 dport;
+	__u32 isn;
+	__u32 ack;
+	__u32 tsval;
+	__be32 tsecr;
+	__u16 window;
+	__u16 mss;
+	__u32 wscale;
+	__u32 reserved; /* zero */
+	__u64 cookie; /* its eight bytes read little-endian */
+};
+
+_Static_assert(sizeof(struct reply) == 48, "no padding");
 
 /* A port's mode that says what becomes of this SYN, whatever its cookie or its
  * listener. */
@@ -117,9 +182,11 @@ LOAD(64)
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define le64(v) (v)
 #define be16(v) ((__u16)__builtin_bswap16(v))
+#define be32(v) ((__u32)__builtin_bswap32(v))
 #else
 #define le64(v) __builtin_bswap64(v)
 #define be16(v) (v)
+#define be32(v) (v)
 #endif
 
 /* Whether @n bytes from @at lie in the first buffer. */

@@ -40,6 +40,7 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
+#define TCP_ECE 0x40
 
 struct vlan_header {
 	__be16 tci;
@@ -235,6 +236,17 @@ stage enum verdict parse(const struct bytes *bytes, struct packet *p,
 	return v ?: parse_tcp(bytes, p);
 }
 
+/* The masks change nothing; they are bounds that any verifier sees. */
+stage void *ip_of(const struct bytes *bytes, const struct syn *s)
+{
+	return bytes->data + (s->l3 & L3_MASK);
+}
+
+stage void *tcp_of(const struct bytes *bytes, const struct syn *s)
+{
+	return bytes->data + (s->l4 & IPV6_CHAIN_MAX);
+}
+
 /* Fills the headers of @s from what parse found out. */
 stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 			    struct syn *s)
@@ -246,11 +258,10 @@ stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 	s->tags = p->tags;
 	s->dmac = p->dmac;
 	s->policy = p->policy;
-	/* The masks change nothing; they are bounds that any verifier sees. */
-	s->l3 = p->l3 & L3_MASK;
-	s->l4 = p->l4 & IPV6_CHAIN_MAX;
-	ip = bytes->data + s->l3;
-	tcp = bytes->data + s->l4;
+	s->l3 = p->l3;
+	s->l4 = p->l4;
+	ip = ip_of(bytes, s);
+	tcp = tcp_of(bytes, s);
 	/* An IPv4 header and a TCP header are no shorter than one of IPv6. */
 	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
 	    !fits(bytes, tcp, TCP_HEADER))
@@ -274,6 +285,7 @@ stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 	}
 	s->sport = load16(tcp);
 	s->dport = load16(tcp + 2);
+	s->seq = load32(tcp + 4);
 	s->header_len = (*(__u8 *)(tcp + 12) >> 4) * 4;
 
 	if (s->l3 + ip_len > p->len || s->l3 + ip_len < s->l4)

@@ -31,6 +31,16 @@ stage int would_touch(const struct syn *s)
 	return s->class != SYN_PLAIN && s->class != SYN_REQUEST;
 }
 
+/* Whether there is more to decide than what pressure and the class say. */
+stage int wants_look(const struct syn *s)
+{
+	return s->blocked || s->policy.answer == ANSWER_always ||
+	       s->policy.over_source == OVER_drop ||
+	       s->policy.over_prefix == OVER_drop ||
+	       (s->data_len && (s->policy.early != EARLY_any ||
+				s->policy.early_max || s->policy.replay));
+}
+
 /* The last word, by class and policy: nothing was proven, and it is ours. */
 stage enum verdict settle(const struct syn *s)
 {

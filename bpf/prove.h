@@ -13,8 +13,8 @@ stage int cookie_fits(const struct syn *s, const struct siphash_key *key)
 					       TFO_PATH_WORDS_IPV6);
 }
 
-/* @ring may be NULL: no key is known. */
-stage enum verdict prove(const struct syn *s, const struct keyring *ring)
+/* UNDECIDED where no key fits. @ring may be NULL: no key is known. */
+stage enum verdict ring_fits(const struct syn *s, const struct keyring *ring)
 {
 	if (s->class != SYN_COOKIE || is_overruled(s) || !ring)
 		return UNDECIDED;
@@ -24,6 +24,13 @@ stage enum verdict prove(const struct syn *s, const struct keyring *ring)
 		return V_valid_##name;
 	KEY_SLOTS(X)
 #undef X
+	return UNDECIDED;
+}
+
+stage enum verdict prove(struct syn *s, const struct keyring *ring)
+{
+	s->as = ring_fits(s, ring);
+	s->proven = s->as != UNDECIDED;
 	return UNDECIDED;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * SipHash-2-4 with 64-bit output (Aumasson and Bernstein, 2012), over whole
- * 64-bit words: all that a TFO cookie needs. Compiled by the data plane, the
+ * 64-bit words: all that cookies need. Compiled by the data plane, the
  * control plane and the tests; held against libsodium's in tests/unit.
  */
 #ifndef TFOGUARD_SIPHASH_H
@@ -39,7 +39,7 @@ struct siphash_key {
 		v0 ^= (word);                                                  \
 	} while (0)
 
-#define SIPHASH_WORDS_MAX 4
+#define SIPHASH_WORDS_MAX 6
 
 /*
  * The hash of @n words, 1 to SIPHASH_WORDS_MAX, each the value of eight input
@@ -64,6 +64,10 @@ siphash(const struct siphash_key *key, const __u64 *words, unsigned int n)
 		SIPHASH_ABSORB(words[2]);
 	if (n > 3)
 		SIPHASH_ABSORB(words[3]);
+	if (n > 4)
+		SIPHASH_ABSORB(words[4]);
+	if (n > 5)
+		SIPHASH_ABSORB(words[5]);
 	SIPHASH_ABSORB(length);
 	v2 ^= 0xff;
 	SIPHASH_ROUND;

@@ -11,6 +11,7 @@
 #define ACTIONS(X)                                                             \
 	X(pass, "the packet goes on untouched")                                \
 	X(strip, "data cut, cookie made a cookie request; the SYN goes on")    \
+	X(answer, "a SYN-ACK goes back from the driver, the SYN no further")   \
 	X(drop, "the packet goes nowhere")
 
 enum action {
@@ -50,6 +51,29 @@ enum action {
 	X(bad_length, strip, "a cookie of a length that no server makes")      \
 	X(data_without_cookie, strip, "data in a SYN without a cookie")        \
 	X(port_off, strip, "Fast Open to a port in mode off: all of it cut")   \
+	X(replay, strip, "data that came before, to a port with a replay "     \
+			 "filter")                                             \
+	X(early_data, strip, "data of a sort or size that the port refuses: "  \
+			     "cut, the cookie stays")                          \
+	X(tfo_budget, strip, "a valid cookie beyond its source's share of the " \
+			     "Fast Open queue")                                \
+	X(answer_plain, answer, "a SYN without a cookie, under pressure")      \
+	X(answer_request, answer, "a cookie request, under pressure: granted") \
+	X(answer_forged, answer, "a wrong cookie, under pressure: a fresh one " \
+				 "goes back")                                  \
+	X(answer_downgraded, answer, "a valid cookie that would have ended "   \
+				     "up in the SYN queue")                    \
+	X(blocked, drop, "from a blocked prefix")                              \
+	X(source_limit, drop, "more than a source may send, to a port with "   \
+			      "over_source=drop")                              \
+	X(prefix_limit, drop, "more than a prefix may send, to a port with "   \
+			      "over_prefix=drop")                              \
+	X(answer_ceiling, drop, "answers to one prefix beyond the ceiling "    \
+				"that was set")                                \
+	X(fragment_pressure, drop, "a SYN in fragments to a port under "       \
+				   "pressure")                                 \
+	X(odd_limit, drop, "what can't be judged, beyond a small rate, under " \
+			   "pressure")                                         \
 	X(forged_drop, drop, "a cookie that no key made, to a port with "      \
 			     "forged=drop")                                    \
 	X(port_drop, drop, "a SYN with data to a port in mode drop")
@@ -78,6 +102,26 @@ verdict_action(enum verdict v)
 		return ACTION_pass;
 	}
 }
+
+/*
+ * What became of segments that met a listener while ACKs of answers may come
+ * (tc), counted apart from the packets of XDP. X(name, meaning)
+ */
+#define ACKS(X)                                                                \
+	X(ack_accepted, "an ACK of our answer: a connection")                  \
+	X(ack_known, "the same again: what is behind us refused it")           \
+	X(ack_refused_pass, "no cookie of ours, left to the kernel's own")     \
+	X(ack_refused_drop, "no cookie of ours, beyond a small rate, under "   \
+			    "pressure")                                        \
+	X(ack_no_listener, "nothing listens any more")                         \
+	X(ack_failed, "the kernel would not take it")
+
+enum ack {
+#define X(name, meaning) A_##name,
+	ACKS(X)
+#undef X
+	ACK_COUNT
+};
 
 /* X(name, meaning); counters are kept for each apart. */
 #define FAMILIES(X)                                                            \

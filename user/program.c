@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
@@ -126,15 +127,40 @@ static int fill_links(struct guard_bpf *skel, const struct link_row *rows,
 	return err ? -errno : 0;
 }
 
+/* The master secret, drawn once for the namespace. */
+static int fill_master(struct bpf_map *map)
+{
+	struct siphash_key master;
+	__u32 zero = 0;
+	int err = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(map), &zero, &master))
+		return -errno;
+	if (!key_is_empty(&master))
+		return 0;
+	if (getrandom(&master, sizeof(master), 0) != sizeof(master) ||
+	    bpf_map_update_elem(bpf_map__fd(map), &zero, &master, BPF_ANY))
+		err = -errno;
+	explicit_bzero(&master, sizeof(master));
+	return err;
+}
+
 int program_fill(const struct program *program)
 {
 	const struct program_config *config = program->config;
+	const struct tuning usual = TUNING_DEFAULT;
 	struct guard_bpf *skel = program->skel;
 	__u32 zero = 0;
+	int err;
 
 	if (bpf_map_update_elem(bpf_map__fd(skel->maps.counter_names), &zero,
-				&program->names, BPF_ANY))
+				&program->names, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(skel->maps.tuning), &zero,
+				config->tuning ?: &usual, BPF_ANY))
 		return -errno;
+	err = fill_master(skel->maps.master);
+	if (err)
+		return err;
 	return fill_ports(skel->maps.ports, config->ports) ?:
 	       fill_links(skel, config->rows, config->n_rows);
 }

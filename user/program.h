@@ -37,6 +37,7 @@ struct program_config {
 	struct settings settings;
 	bool chained; /* which entry point: behind a dispatcher, or alone */
 	const struct port_policy *ports; /* PORT_COUNT of them */
+	const struct tuning *tuning; /* NULL: the default */
 	const struct link_row *rows;
 	size_t n_rows;
 };

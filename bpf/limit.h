@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Rates, without an entry for anybody: arrays of buckets that a keyed hash
+ * chooses. A source has two; it is over its rate only where both are, so that
+ * it takes two collisions to suffer from a stranger.
+ *
+ * A bucket is one number (GCRA): the time at which it will be empty again. Two
+ * CPUs that write it at once lose a token, no more.
+ */
+#ifndef TFOGUARD_LIMIT_H
+#define TFOGUARD_LIMIT_H
+
+#include "maps.h"
+#include "secret.h"
+
+#define SECOND_NS 1000000000ULL
+
+enum limit {
+	LIMIT_SOURCE_SYN,
+	LIMIT_SOURCE_FORGED,
+	LIMIT_SOURCE_DATA,
+	LIMIT_PREFIX_SYN,
+	LIMIT_PREFIX_ANSWERS,
+	LIMIT_PREFIX_PROVEN,
+	LIMIT_COUNT,
+};
+
+#define BUCKETS (1U << 18) /* of each limit */
+
+/* Of the network namespace. Written by the data plane, under pressure. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LIMIT_COUNT * BUCKETS);
+	__type(key, __u32);
+	__type(value, __u64);
+} buckets SEC(".maps");
+
+/* Takes a token that costs @cost ns of a bucket that holds @burst ns. */
+stage int take(__u64 *bucket, __u64 now, __u64 cost, __u64 burst)
+{
+	__u64 full_at = *bucket > now ? *bucket : now;
+
+	if (full_at + cost > now + burst)
+		return 0;
+	*bucket = full_at + cost;
+	return 1;
+}
+
+stage int take_of_rate(__u64 *bucket, __u64 now, __u32 rate)
+{
+	return take(bucket, now, SECOND_NS / rate, SECOND_NS);
+}
+
+/* Whether @id is within @rate per second; 0 is no limit. */
+stage int is_within(enum limit limit, __u64 id, __u32 rate,
+		    const struct secrets *secrets, __u64 now)
+{
+	__u64 hash = hash_words(secrets, id, limit);
+	__u32 one = limit * BUCKETS + (hash & (BUCKETS - 1));
+	__u32 two = limit * BUCKETS + ((hash >> 32) & (BUCKETS - 1));
+	__u64 *first, *second;
+	int within;
+
+	if (!rate)
+		return 1;
+	first = bpf_map_lookup_elem(&buckets, &one);
+	second = bpf_map_lookup_elem(&buckets, &two);
+	if (!first || !second)
+		return 1;
+	within = take_of_rate(first, now, rate);
+	within |= take_of_rate(second, now, rate);
+	return within;
+}
+
+/* IPv4 /32, IPv6 /64. */
+stage __u64 source_of(const struct syn *s)
+{
+	return s->family == FAMILY_ipv4 ? (__u32)s->path.words[0] :
+					  s->path.words[0];
+}
+
+/* IPv4 /24, IPv6 /48; the words are little-endian. */
+stage __u64 prefix_of(const struct syn *s)
+{
+	return s->path.words[0] &
+	       (s->family == FAMILY_ipv4 ? 0xffffffULL : 0xffffffffffffULL);
+}
+
+#endif

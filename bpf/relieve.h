@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * relieve: under pressure, what would enter a listener's SYN queue is answered
+ * in the kernel's place, so that the queue never fills and Fast Open stays on.
+ *
+ * Pressure is the listener's SYN queue against two marks. Below the lower one
+ * SYNs pass, no more in one clock tick than the queue has room for, since its
+ * reading lags. From the upper one on nothing passes that would enter. Between
+ * them the share that is answered rises, and what passes is bounded by what
+ * became of those before: a listener whose queue does not grow by what it was
+ * given is served by clients that complete, and is given twice as many in the
+ * next half second; one whose queue grows is given so few that they can't fill
+ * it within the minute for which the kernel keeps them. Without that, the queue
+ * would stand at the upper mark for a minute after every attack.
+ */
+#ifndef TFOGUARD_RELIEVE_H
+#define TFOGUARD_RELIEVE_H
+
+#include "clock.h"
+#include "limit.h"
+#include "maps.h"
+#include "packet.h"
+#include "policy.h"
+#include "proven.h"
+#include "secret.h"
+
+#define SHARE_ALL 256
+#define PERIOD_SHIFT 29 /* of admissions between the marks: half a second */
+#define BUDGET_MAX (1U << 20)
+#define TICK_PLACES 64
+#define PROVEN_SAMPLE 16
+
+/* What one CPU admitted in the present clock tick, by port. */
+struct admissions {
+	struct {
+		__u64 tick;
+		__u64 count;
+	} port[TICK_PLACES];
+	__u64 odd; /* bucket: what can't be judged */
+	__u32 unlooked; /* valid cookies that passed without a look */
+	__u32 reserved;
+};
+
+/* Written and read by the data plane. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct admissions);
+} admissions SEC(".maps");
+
+/* How a listener's queue took what it was given between the marks. */
+struct growth {
+	__u64 self; /* of struct heard */
+	__u64 period;
+	__u32 queue; /* at the period's start */
+	__u32 tried;
+	__u32 admitted;
+	__u32 budget; /* in a period; 0: the least */
+};
+
+#define GROWTH_PLACES 1024
+
+/* By listener, a hash of it. Written and read by the data plane. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GROWTH_PLACES);
+	__type(key, __u32);
+	__type(value, struct growth);
+} growths SEC(".maps");
+
+/* Of unproven SYNs, in 1/256: by the listener's queue and the marks. */
+stage __u32 share_of(const struct heard *h, const struct tuning *t)
+{
+	__u64 limit = h->syn_limit ?: 1;
+	__u64 queue = (__u64)h->syn_queue << 8;
+	__u64 lo = limit * t->mark_lo, hi = limit * t->mark_hi;
+
+	if (queue < lo)
+		return 0;
+	if (queue >= hi)
+		return SHARE_ALL;
+	return ((queue - lo) << 8) / (hi - lo) ?: 1;
+}
+
+/* Below the lower mark: whether the queue has room for one more of this tick. */
+stage int is_burst(const struct syn *s, const struct heard *h,
+		   const struct tuning *t, __u64 now)
+{
+	__u64 limit = h->syn_limit ?: 1, room;
+	struct admissions *a;
+	__u32 zero = 0, i = be16(s->dport) & (TICK_PLACES - 1);
+
+	if (!t->admit_share)
+		return 0;
+	a = bpf_map_lookup_elem(&admissions, &zero);
+	if (!a)
+		return 0;
+	if (a->port[i].tick != now) {
+		a->port[i].tick = now;
+		a->port[i].count = 0;
+	}
+	room = ((limit * t->mark_hi - ((__u64)h->syn_queue << 8)) *
+		t->admit_share) >> 16;
+	if (a->port[i].count > room)
+		return 1;
+	a->port[i].count++;
+	return 0;
+}
+
+/* The least that a listener is given in a period: they stay in its queue for
+ * a minute, 126 periods, and fill half of what is between the marks. */
+stage __u32 least_budget(const struct growth *g, __u32 span)
+{
+	__u32 rest = span & 255;
+
+	return (span >> 8) +
+	       ((((__u32)g->period * 0x9e3779b1U) >> 24) < rest);
+}
+
+/* Between the marks: whether one more may enter. */
+stage int is_admitted(const struct heard *h, const struct tuning *t,
+		      __u32 hash, __u64 now)
+{
+	__u64 limit = h->syn_limit ?: 1;
+	__u32 span = ((limit * t->mark_hi - limit * t->mark_lo) >> 8) ?: 1;
+	__u32 place = (h->self >> 6) & (GROWTH_PLACES - 1);
+	__u64 period = now >> PERIOD_SHIFT, elapsed;
+	struct growth *g = bpf_map_lookup_elem(&growths, &place);
+	__u32 grew, budget;
+
+	if (!g)
+		return 0;
+	if (g->self != h->self) {
+		g->self = h->self;
+		g->period = period;
+		g->queue = h->syn_queue;
+		g->tried = g->admitted = g->budget = 0;
+	}
+	if (g->period != period) {
+		elapsed = period - g->period;
+		grew = h->syn_queue > g->queue ? h->syn_queue - g->queue : 0;
+		if (g->tried && !g->admitted)
+			elapsed--; /* that one told nothing */
+		if (g->admitted && 2 * grew > g->admitted)
+			g->budget = 0;
+		else if (elapsed)
+			g->budget = elapsed >= 20 || g->budget >= BUDGET_MAX ?
+					    BUDGET_MAX :
+					    (g->budget ?: 1) << elapsed;
+		g->period = period;
+		g->queue = h->syn_queue;
+		g->tried = g->admitted = 0;
+	}
+	if (h->syn_queue > g->queue + span / 4)
+		g->budget = 0;
+	g->tried++;
+	budget = g->budget;
+	if (!budget) {
+		if ((hash & 255) < h->share)
+			return 0;
+		budget = least_budget(g, span);
+	}
+	if (g->admitted >= budget)
+		return 0;
+	g->admitted++;
+	return 1;
+}
+
+/* A retransmission has the hash of its first. */
+stage __u32 flow_hash(const struct syn *s, const struct secrets *secrets)
+{
+	__u64 path = s->path.words[0];
+
+	if (s->family != FAMILY_ipv4)
+		path ^= s->path.words[1] ^ s->path.words[3];
+	return hash_words(secrets, path,
+			  s->sport | (__u64)s->dport << 16 |
+				  (__u64)s->seq << 32);
+}
+
+stage struct source source_key(const struct syn *s)
+{
+	return (struct source){ .net = source_of(s), .family = s->family };
+}
+
+/* Its share of the listener's Fast Open queue, which binds only while that
+ * queue is above its mark. */
+stage int within_tfo_budget(const struct syn *s, const struct heard *h,
+			    const struct tuning *t,
+			    const struct secrets *secrets, __u64 now)
+{
+	struct source source = source_key(s);
+	__u64 period = t->tfo_period * SECOND_NS;
+	__u32 slots = (h->tfo_limit * t->tfo_share) >> 8;
+	struct proof *proof;
+
+	proof = enter_proven(&source, prefix_of(s), t, secrets, now);
+	return proof && take(&proof->tfo, now, period / (slots ?: 1), period);
+}
+
+stage int is_proven_source(const struct syn *s, __u64 now)
+{
+	struct source source = source_key(s);
+	struct proof *proof = proof_of(&source);
+
+	return proof && proof->until > now;
+}
+
+/* Whether this SYN's source or prefix sends more than it may; a limit that
+ * drops has the word in calm too. */
+stage enum relief over_limits(const struct syn *s, const struct heard *h,
+			      const struct tuning *t,
+			      const struct secrets *secrets, __u64 now)
+{
+	int forged = s->class == SYN_COOKIE || s->class == SYN_BAD_LENGTH;
+	enum relief relief = RELIEF_PASS;
+
+	if (s->allowed || s->proven)
+		return RELIEF_PASS;
+	if ((h->share || s->policy.over_prefix == OVER_drop) &&
+	    !is_within(LIMIT_PREFIX_SYN, prefix_of(s), t->prefix_syn, secrets,
+		       now))
+		relief = s->policy.over_prefix == OVER_drop ?
+				 RELIEF_PREFIX_LIMIT :
+				 RELIEF_ANSWER;
+	if ((h->share || s->policy.over_source == OVER_drop) &&
+	    (!is_within(LIMIT_SOURCE_SYN, source_of(s), t->source_syn, secrets,
+			now) ||
+	     (forged && !is_within(LIMIT_SOURCE_FORGED, source_of(s),
+				   t->source_forged, secrets, now))))
+		relief = s->policy.over_source == OVER_drop ?
+				 RELIEF_SOURCE_LIMIT :
+				 (relief ?: RELIEF_ANSWER);
+	if (relief && is_proven_source(s, now))
+		return RELIEF_PASS;
+	return relief;
+}
+
+/* What becomes of a SYN that is ours and has a listener. */
+stage enum relief relief_of(const struct syn *s, const struct heard *h,
+			    const struct tuning *t,
+			    const struct secrets *secrets, __u64 now,
+			    int burst)
+{
+	enum relief relief;
+
+	if (s->proven && h->tfo_room) {
+		if (!h->tfo_busy ||
+		    within_tfo_budget(s, h, t, secrets, now))
+			return RELIEF_PASS;
+		return RELIEF_BUDGET;
+	}
+	relief = over_limits(s, h, t, secrets, now);
+	if (relief)
+		return relief;
+	if (s->policy.answer == ANSWER_always || burst ||
+	    h->share >= SHARE_ALL)
+		return RELIEF_ANSWER;
+	if (h->share && !is_admitted(h, t, flow_hash(s, secrets), now))
+		return RELIEF_ANSWER;
+	return RELIEF_PASS;
+}
+
+stage struct port_state *state_of(__u32 port)
+{
+	return bpf_map_lookup_elem(&port_states, &port);
+}
+
+stage int is_pressed(__u32 port, __u64 now)
+{
+	struct port_state *state = state_of(port);
+
+	return state && state->pressed_until > clock_units(now);
+}
+
+/* A second or two; written once a second, for others read the line. */
+stage void note_pressure(__be16 dport, __u64 now)
+{
+	struct port_state *port = state_of(be16(dport)), *any = state_of(0);
+	__u32 until = clock_units(now) + 2;
+
+	if (port && port->pressed_until != until)
+		port->pressed_until = until;
+	if (any && any->pressed_until != until)
+		any->pressed_until = until;
+}
+
+/*
+ * A valid cookie in calm needs no look: pressure on its port would have been
+ * noted by others. Now and then one looks all the same, for it may be that
+ * nobody else comes.
+ */
+stage enum verdict admit(const struct syn *s)
+{
+	struct admissions *a;
+	__u32 zero = 0;
+
+	if (!s->proven || settings.assume_listener || wants_look(s) ||
+	    is_pressed(be16(s->dport), clock_ns()))
+		return UNDECIDED;
+	a = bpf_map_lookup_elem(&admissions, &zero);
+	if (!a || a->unlooked++ % PROVEN_SAMPLE == 0)
+		return UNDECIDED;
+	return s->as;
+}
+
+/* What can't be judged keeps to a small rate while any listener is pressed. */
+stage int is_odd_beyond_rate(const struct tuning *t, __u64 now)
+{
+	struct admissions *a;
+	__u32 zero = 0;
+
+	a = bpf_map_lookup_elem(&admissions, &zero);
+	return a && t->odd && !take_of_rate(&a->odd, now, t->odd);
+}
+
+/* The verdict of what look found out. */
+stage enum verdict relieve(const struct syn *s, const struct heard *h)
+{
+	switch (h->relief) {
+	case RELIEF_SOURCE_LIMIT:
+		return V_source_limit;
+	case RELIEF_PREFIX_LIMIT:
+		return V_prefix_limit;
+	case RELIEF_BUDGET:
+		return h->can_answer ? V_answer_downgraded : V_tfo_budget;
+	case RELIEF_ANSWER:
+		if (!h->can_answer)
+			break;
+		if (s->proven)
+			return V_answer_downgraded;
+		if (is_overruled(s))
+			return V_answer_plain;
+		if (s->class == SYN_COOKIE || s->class == SYN_BAD_LENGTH)
+			return V_answer_forged;
+		return s->class == SYN_REQUEST ? V_answer_request :
+						 V_answer_plain;
+	}
+	return s->as;
+}
+
+#endif
