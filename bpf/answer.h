@@ -91,7 +91,7 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	if (!secrets || !fits(&bytes, tcp, TCP_HEADER))
 		return V_act_failed;
 	if (!s->allowed &&
-	    !is_within(LIMIT_PREFIX_ANSWERS, prefix_of(s), t->prefix_answers,
+	    !is_within(LIMIT_PREFIX_ANSWERS, prefix_of(s->family, &s->path), t->prefix_answers,
 		       secrets, now) &&
 	    !is_proven_source(s, now))
 		return V_answer_ceiling;

@@ -3,7 +3,7 @@
 #ifndef TFOGUARD_CLOCK_H
 #define TFOGUARD_CLOCK_H
 
-#include "maps.h"
+#include "shared.h"
 
 /* Written by user space where the clock is frozen: nanoseconds. */
 struct {
@@ -29,6 +29,14 @@ stage __u64 clock_ns(void)
 stage __u32 clock_units(__u64 ns)
 {
 	return ns >> 30;
+}
+
+/* Whether a listener of the port was above its lower mark a moment ago. */
+stage int is_pressed(__u32 port, __u64 now)
+{
+	struct port_state *state = state_of(port);
+
+	return state && state->pressed_until > clock_units(now);
 }
 
 #endif

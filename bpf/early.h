@@ -70,9 +70,10 @@ stage int is_replay(const struct syn *s, const struct tuning *t, __u64 now)
 	key = bpf_map_lookup_elem(&master, &zero);
 	if (!key || !secrets)
 		return 0;
-	return !is_within(LIMIT_SOURCE_DATA, source_of(s), t->source_syn,
+	return !is_within(LIMIT_SOURCE_DATA, source_of(s->family, &s->path), t->source_syn,
 			  secrets, now) ||
-	       was_seen(flow_print(key, &flow), s->policy.replay * 1000U, now);
+	       seen_ago(flow_print(key, PRINT_DATA, &flow),
+			s->policy.replay * 1000U, now) != NEVER_SEEN;
 }
 
 /* What the kernel would take of this SYN's data, the port may not. */

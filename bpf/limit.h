@@ -10,7 +10,7 @@
 #ifndef TFOGUARD_LIMIT_H
 #define TFOGUARD_LIMIT_H
 
-#include "maps.h"
+#include "shared.h"
 #include "secret.h"
 
 #define SECOND_NS 1000000000ULL
@@ -72,18 +72,17 @@ stage int is_within(enum limit limit, __u64 id, __u32 rate,
 	return within;
 }
 
-/* IPv4 /32, IPv6 /64. */
-stage __u64 source_of(const struct syn *s)
+/* IPv4 /32, IPv6 /64; the words are little-endian. */
+stage __u64 source_of(enum family family, const struct tfo_path *path)
 {
-	return s->family == FAMILY_ipv4 ? (__u32)s->path.words[0] :
-					  s->path.words[0];
+	return family == FAMILY_ipv4 ? (__u32)path->words[0] : path->words[0];
 }
 
-/* IPv4 /24, IPv6 /48; the words are little-endian. */
-stage __u64 prefix_of(const struct syn *s)
+/* IPv4 /24, IPv6 /48. */
+stage __u64 prefix_of(enum family family, const struct tfo_path *path)
 {
-	return s->path.words[0] &
-	       (s->family == FAMILY_ipv4 ? 0xffffffULL : 0xffffffffffffULL);
+	return path->words[0] &
+	       (family == FAMILY_ipv4 ? 0xffffffULL : 0xffffffffffffULL);
 }
 
 #endif

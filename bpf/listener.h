@@ -205,21 +205,32 @@ stage int has_own_protocol(const struct tcp_sock *listener)
 	return bpf_core_field_exists(listener->ao_info) && listener->ao_info;
 }
 
+/* ACKs of our answers were refused behind us (accept.bpf.c). */
+stage int is_stopped(__u32 port, __u64 now)
+{
+	struct port_state *state = state_of(port);
+
+	return state && state->stopped_until > clock_units(now);
+}
+
 /*
  * Whether the kernel would take the ACK of an answer (bpf_sk_assign_tcp_reqsk,
  * cookie_v4_check), and what the answer may offer: what a SYN-ACK of the
  * listener's would.
  */
-stage void hear_offer(const struct tcp_sock *listener,
+stage void hear_offer(const struct syn *s, const struct tcp_sock *listener,
 		      const struct netns_ipv4 *ipv4, const struct tuning *t,
-		      struct heard *h)
+		      __u64 now, struct heard *h)
 {
 	const struct sock *sk = (const struct sock *)listener;
 	const struct tcp_fastopen_context *keys;
 
-	h->can_answer = settings.can_answer && ipv4->sysctl_tcp_syncookies &&
+	h->can_answer = settings.can_answer &&
+			s->policy.answer != ANSWER_never &&
+			ipv4->sysctl_tcp_syncookies &&
 			sk->sk_ack_backlog <= h->syn_limit &&
-			!has_own_protocol(listener);
+			!has_own_protocol(listener) &&
+			!is_stopped(be16(s->dport), now);
 	h->options = OFFER_MSS |
 		     (ipv4->sysctl_tcp_sack ? OFFER_SACK : 0) |
 		     (ipv4->sysctl_tcp_timestamps ? OFFER_TIMESTAMPS : 0) |
@@ -313,7 +324,7 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 	if (secrets)
 		h->relief = relief_of(s, h, t, secrets, now, burst);
 	if (h->relief)
-		hear_offer(listener, ipv4, t, h);
+		hear_offer(s, listener, ipv4, t, now, h);
 	return UNDECIDED;
 }
 

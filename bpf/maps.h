@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every map, and the frozen settings: who writes it, who reads it. */
+/* The maps of the XDP program: who writes them, who reads them. */
 #ifndef TFOGUARD_MAPS_H
 #define TFOGUARD_MAPS_H
 
@@ -7,9 +7,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "packet.h"
-
-/* Written by user space before load, then frozen. Read by every packet. */
-const volatile struct settings settings = {};
+#include "shared.h"
 
 /* Written by user space before load, then frozen: the counter slot of each
  * verdict. Read by every packet. */
@@ -37,14 +35,6 @@ struct {
 	__array(values, struct keyring_map);
 } keyring SEC(".maps");
 
-/* By port in host byte order. Written by user space, read by every SYN. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__type(key, __u32);
-	__type(value, struct port_policy);
-} ports SEC(".maps");
-
 /* The device that untagged frames are for. Written by user space, read by
  * look. */
 struct {
@@ -62,15 +52,6 @@ struct {
 	__type(key, struct link_key);
 	__type(value, struct link);
 } vlans SEC(".maps");
-
-/* What may be changed while the guard runs. Written by user space, read by
- * SYNs to a guarded port. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tuning);
-} tuning SEC(".maps");
 
 /*
  * Blocked and allowed prefixes, of the network namespace. Written by user
@@ -100,15 +81,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } list_sizes SEC(".maps");
-
-/* By port; 0 for any. Of the network namespace. Written by the data plane when
- * something changes, read by SYNs and ACKs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__type(key, __u32);
-	__type(value, struct port_state);
-} port_states SEC(".maps");
 
 /* Written by the exit alone, read by user space. */
 struct {
@@ -156,13 +128,6 @@ stage struct scratch *the_scratch(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&scratch, &zero);
-}
-
-stage const struct tuning *tuning_in_force(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tuning, &zero);
 }
 
 /* NULL for a SYN that shows no cookie to try. */

@@ -6,6 +6,7 @@
 #ifndef TFOGUARD_OFFER_H
 #define TFOGUARD_OFFER_H
 
+#include "options.h"
 #include "packet.h"
 #include "walk.h"
 
@@ -24,6 +25,7 @@ struct asked {
 	__u8 wscale;
 	__u8 reserved;
 	__be32 tsval;
+	__be32 tsecr;
 };
 
 static long asked_step(__u32 i, void *state)
@@ -59,6 +61,7 @@ static long asked_step(__u32 i, void *state)
 	} else if (option[0] == OPTION_TIMESTAMPS && size == 10 &&
 		   (void *)option + 10 <= w->end) {
 		w->tsval = load32(option + 2);
+		w->tsecr = load32(option + 6);
 		w->options_asked |= OFFER_TIMESTAMPS;
 	}
 	return WALK_ON;

@@ -9,7 +9,7 @@
 #define TFOGUARD_PROVEN_H
 
 #include "limit.h"
-#include "maps.h"
+#include "shared.h"
 
 #define PROVEN_PER_PREFIX 64 /* new ones, in a second */
 
@@ -23,6 +23,12 @@ struct proof {
 	__u64 until; /* ns: counts as proven for limits */
 	__u64 tfo; /* bucket: its share of Fast Open queues */
 };
+
+stage struct source source_key(enum family family, const struct tfo_path *path)
+{
+	return (struct source){ .net = source_of(family, path),
+				.family = family };
+}
 
 /* Of the network namespace. Written and read by the data plane. */
 struct {

@@ -179,29 +179,24 @@ stage __u32 flow_hash(const struct syn *s, const struct secrets *secrets)
 				  (__u64)s->seq << 32);
 }
 
-stage struct source source_key(const struct syn *s)
-{
-	return (struct source){ .net = source_of(s), .family = s->family };
-}
-
 /* Its share of the listener's Fast Open queue, which binds only while that
  * queue is above its mark. */
 stage int within_tfo_budget(const struct syn *s, const struct heard *h,
 			    const struct tuning *t,
 			    const struct secrets *secrets, __u64 now)
 {
-	struct source source = source_key(s);
+	struct source source = source_key(s->family, &s->path);
 	__u64 period = t->tfo_period * SECOND_NS;
 	__u32 slots = (h->tfo_limit * t->tfo_share) >> 8;
 	struct proof *proof;
 
-	proof = enter_proven(&source, prefix_of(s), t, secrets, now);
+	proof = enter_proven(&source, prefix_of(s->family, &s->path), t, secrets, now);
 	return proof && take(&proof->tfo, now, period / (slots ?: 1), period);
 }
 
 stage int is_proven_source(const struct syn *s, __u64 now)
 {
-	struct source source = source_key(s);
+	struct source source = source_key(s->family, &s->path);
 	struct proof *proof = proof_of(&source);
 
 	return proof && proof->until > now;
@@ -219,15 +214,15 @@ stage enum relief over_limits(const struct syn *s, const struct heard *h,
 	if (s->allowed || s->proven)
 		return RELIEF_PASS;
 	if ((h->share || s->policy.over_prefix == OVER_drop) &&
-	    !is_within(LIMIT_PREFIX_SYN, prefix_of(s), t->prefix_syn, secrets,
+	    !is_within(LIMIT_PREFIX_SYN, prefix_of(s->family, &s->path), t->prefix_syn, secrets,
 		       now))
 		relief = s->policy.over_prefix == OVER_drop ?
 				 RELIEF_PREFIX_LIMIT :
 				 RELIEF_ANSWER;
 	if ((h->share || s->policy.over_source == OVER_drop) &&
-	    (!is_within(LIMIT_SOURCE_SYN, source_of(s), t->source_syn, secrets,
+	    (!is_within(LIMIT_SOURCE_SYN, source_of(s->family, &s->path), t->source_syn, secrets,
 			now) ||
-	     (forged && !is_within(LIMIT_SOURCE_FORGED, source_of(s),
+	     (forged && !is_within(LIMIT_SOURCE_FORGED, source_of(s->family, &s->path),
 				   t->source_forged, secrets, now))))
 		relief = s->policy.over_source == OVER_drop ?
 				 RELIEF_SOURCE_LIMIT :
@@ -260,18 +255,6 @@ stage enum relief relief_of(const struct syn *s, const struct heard *h,
 	if (h->share && !is_admitted(h, t, flow_hash(s, secrets), now))
 		return RELIEF_ANSWER;
 	return RELIEF_PASS;
-}
-
-stage struct port_state *state_of(__u32 port)
-{
-	return bpf_map_lookup_elem(&port_states, &port);
-}
-
-stage int is_pressed(__u32 port, __u64 now)
-{
-	struct port_state *state = state_of(port);
-
-	return state && state->pressed_until > clock_units(now);
 }
 
 /* A second or two; written once a second, for others read the line. */

@@ -10,7 +10,7 @@
 #ifndef TFOGUARD_REPLAY_H
 #define TFOGUARD_REPLAY_H
 
-#include "maps.h"
+#include "shared.h"
 #include "secret.h"
 
 #define SEEN_PLACES (1U << 17)
@@ -29,11 +29,13 @@ struct {
 	__type(value, struct seen);
 } seen SEC(".maps");
 
+#define NEVER_SEEN 0xffffffffU
+
 /*
- * Whether @print was noted less than @window ms ago; notes it. The hash must
- * not roll within the window: it is of the namespace's master.
+ * How many ms ago @print was noted, if no more than @window; else notes it. The
+ * hash must not roll within the window: it is of the namespace's master.
  */
-stage int was_seen(__u64 print, __u32 window, __u64 now)
+stage __u32 seen_ago(__u64 print, __u32 window, __u64 now)
 {
 	__u32 one = print & (SEEN_PLACES - 1);
 	__u32 two = (print >> 17) & (SEEN_PLACES - 1);
@@ -43,35 +45,44 @@ stage int was_seen(__u64 print, __u32 window, __u64 now)
 	struct seen *older;
 
 	if (!first || !second)
-		return 0;
-	if ((first->print == mark && ms - first->at < window) ||
-	    (second->print == mark && ms - second->at < window))
-		return 1;
+		return NEVER_SEEN;
+	if (first->print == mark && ms - first->at < window)
+		return ms - first->at;
+	if (second->print == mark && ms - second->at < window)
+		return ms - second->at;
 	older = ms - first->at > ms - second->at ? first : second;
 	older->print = mark;
 	older->at = ms;
-	return 0;
+	return NEVER_SEEN;
 }
 
-/* What tells the SYN of one connection from others. */
-stage __u64 flow_print(const struct siphash_key *key,
+/* What tells one connection from others; @sort keeps apart what is noted of
+ * it. */
+enum print_sort {
+	PRINT_DATA, /* data in its SYN, or in the ACK of an answer */
+	PRINT_VOUCHED, /* its ACK was vouched for */
+	PRINT_REFUSED, /* and came again */
+};
+
+stage __u64 flow_print(const struct siphash_key *key, enum print_sort sort,
 		       const struct syncookie_flow *flow)
 {
 	__u64 ports = flow->sport | (__u64)flow->dport << 16 |
 		      (__u64)flow->client_isn << 32;
 
 	if (flow->path_words == TFO_PATH_WORDS_IPV4) {
-		const __u64 words[2] = { flow->path.words[0], ports };
+		const __u64 words[3] = { flow->path.words[0], ports, sort };
 
-		return siphash(key, words, 2);
+		return siphash(key, words, 3);
 	} else {
-		const __u64 words[5] = { flow->path.words[0],
+		const __u64 words[6] = { flow->path.words[0],
 					 flow->path.words[1],
 					 flow->path.words[2],
 					 flow->path.words[3],
-					 ports };
+					 ports,
+					 sort };
 
-		return siphash(key, words, 5);
+		return siphash(key, words, 6);
 	}
 }
 

@@ -7,7 +7,7 @@
 #define TFOGUARD_SECRET_H
 
 #include "clock.h"
-#include "maps.h"
+#include "shared.h"
 #include "syncookie.h"
 
 /* One for the network namespace: a SYN may come in on one interface and its ACK

@@ -212,9 +212,6 @@ struct port_state {
 	__u32 pressed_until; /* a listener's queue was above the lower mark */
 	__u32 answered_until; /* ACKs of answers may come */
 	__u32 stopped_until; /* no answers: their ACKs are refused behind us */
-	__u32 refusals; /* ACKs that came again since refusals_from */
-	__u32 refusals_from;
-	__u32 accepted; /* ACKs that were vouched for since refusals_from */
 };
 
 /*

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The ACK of an answered SYN, at tc ingress of the device that owns the address:
+ * where it brings our SYN cookie back, the kernel is handed a request that is
+ * ready to become a connection (bpf_sk_assign_tcp_reqsk, Linux 6.9). Everything
+ * else goes on as it came. Returns at once unless something was answered within
+ * the life of a cookie.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "clock.h"
+#include "kernel.h"
+#include "limit.h"
+#include "offer.h"
+#include "parse.h"
+#include "proven.h"
+#include "replay.h"
+#include "secret.h"
+#include "shared.h"
+#include "window.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* An ACK that comes again within this time is not vouched for again: the
+ * connection is being made on another CPU. */
+#define MAKING_MS 200
+/* One that comes again later was refused behind us. */
+#define REFUSED_MS 64000
+/* So many sources' on one CPU, and more than half of those that it accepted, in
+ * so many seconds: answering stops, for so long. */
+#define REFUSED_SOURCES 8
+#define REFUSED_UNITS 8
+#define STOPPED_UNITS 60
+
+struct bpf_tcp_req_attrs {
+	__u32 rcv_tsval;
+	__u32 rcv_tsecr;
+	__u16 mss;
+	__u8 rcv_wscale;
+	__u8 snd_wscale;
+	__u8 ecn_ok;
+	__u8 wscale_ok;
+	__u8 sack_ok;
+	__u8 tstamp_ok;
+	__u8 usec_ts_ok;
+	__u8 reserved[3];
+};
+
+extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *sk,
+				   struct bpf_tcp_req_attrs *attrs,
+				   int attrs__sz) __ksym;
+
+/* Written by user space before load, then frozen: the counter slot of each
+ * outcome. */
+const volatile __u8 ack_slot[ACK_COUNT] = {};
+
+/* Written here alone, read by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} ack_counters SEC(".maps");
+
+/* The name of each slot. Written and read by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counter_names);
+} ack_names SEC(".maps");
+
+#define PORT_PLACES 64
+
+/* What one CPU has seen of ACKs lately. */
+struct lately {
+	__u64 bad; /* bucket: ACKs without a cookie of ours */
+	struct {
+		__u32 since; /* clock_units */
+		__u32 accepted;
+		__u32 refused;
+		__u32 reserved; /* zero */
+	} port[PORT_PLACES];
+};
+
+/* Written and read here alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lately);
+} lately SEC(".maps");
+
+/* A segment that may be the ACK of an answer. */
+struct final_ack {
+	struct syncookie_flow flow;
+	struct syncookie cookie;
+	struct syncookie_options agreed;
+	struct packet packet;
+	__u32 header_len; /* bytes of the TCP header with its options */
+	__u32 data_len;
+	__u32 tsval; /* the client's */
+	int timestamps; /* TSecr can be a cookie's */
+};
+
+/* Its addresses, ports and numbers; 0 where it can't be read. */
+stage int read_ack(const struct bytes *bytes, struct final_ack *a)
+{
+	void *ip = bytes->data + (a->packet.l3 & L3_MASK);
+	void *tcp = bytes->data + (a->packet.l4 & IPV6_CHAIN_MAX);
+	struct asked asked;
+	__u32 ip_len;
+
+	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
+	    !fits(bytes, tcp, TCP_HEADER))
+		return 0;
+	if (a->packet.family == FAMILY_ipv4) {
+		a->flow.path_words = TFO_PATH_WORDS_IPV4;
+		a->flow.path.words[0] = le64(load64(ip + 12));
+		ip_len = be16(load16(ip + 2));
+	} else {
+		a->flow.path_words = TFO_PATH_WORDS_IPV6;
+		a->flow.path.words[0] = le64(load64(ip + 8));
+		a->flow.path.words[1] = le64(load64(ip + 16));
+		a->flow.path.words[2] = le64(load64(ip + 24));
+		a->flow.path.words[3] = le64(load64(ip + 32));
+		ip_len = sizeof(struct ipv6hdr) + be16(load16(ip + 4));
+	}
+	a->flow.sport = load16(tcp);
+	a->flow.dport = load16(tcp + 2);
+	a->flow.client_isn = be32(load32(tcp + 4)) - 1;
+	a->cookie.isn = be32(load32(tcp + 8)) - 1;
+	a->header_len = (*(__u8 *)(tcp + 12) >> 4) * 4;
+	if (a->header_len < TCP_HEADER ||
+	    !fits(bytes, tcp, a->header_len & 63))
+		return 0;
+	a->data_len = 0;
+	if (a->packet.l3 + ip_len > a->packet.l4 + a->header_len)
+		a->data_len = a->packet.l3 + ip_len - a->packet.l4 -
+			      a->header_len;
+	asked_walk(bytes, tcp + TCP_HEADER, a->header_len - TCP_HEADER, &asked);
+	a->timestamps = (asked.options_asked & OFFER_TIMESTAMPS) &&
+			asked.tsecr;
+	a->tsval = be32(asked.tsval);
+	a->cookie.tsval = be32(asked.tsecr);
+	return 1;
+}
+
+/* Whether it brings a cookie of ours back, of this epoch or the last. */
+stage int is_vouched(struct final_ack *a, const struct sock *sk,
+		     const struct netns_ipv4 *ipv4, const struct tuning *t,
+		     const struct secrets *secrets)
+{
+	a->agreed = syncookie_read(&a->cookie, a->timestamps);
+	if (!a->timestamps && a->agreed.snd_wscale != SYNCOOKIE_NO_WSCALE)
+		a->agreed.rcv_wscale = receive_wscale(sk, ipv4, t);
+	return syncookie_fits(&secrets->cookie[0], &a->flow, &a->agreed,
+			      &a->cookie) ||
+	       syncookie_fits(&secrets->cookie[1], &a->flow, &a->agreed,
+			      &a->cookie);
+}
+
+/* Counts what came again for each source once, so that one can't stop the
+ * answers by itself. */
+stage void note_outcome(const struct final_ack *a, const struct siphash_key *key,
+			int refused, __u64 now)
+{
+	__u32 zero = 0, i = be16(a->flow.dport) & (PORT_PLACES - 1);
+	struct syncookie_flow source = {
+		.path.words[0] = source_of(a->packet.family, &a->flow.path),
+		.path_words = TFO_PATH_WORDS_IPV4,
+		.dport = a->flow.dport,
+	};
+	struct lately *l = bpf_map_lookup_elem(&lately, &zero);
+	struct port_state *state = state_of(be16(a->flow.dport));
+
+	if (!l || !state)
+		return;
+	if (clock_units(now) - l->port[i].since > REFUSED_UNITS) {
+		l->port[i].since = clock_units(now);
+		l->port[i].accepted = l->port[i].refused = 0;
+	}
+	if (!refused) {
+		l->port[i].accepted++;
+		return;
+	}
+	if (seen_ago(flow_print(key, PRINT_REFUSED, &source), REFUSED_MS, now) ==
+	    NEVER_SEEN)
+		l->port[i].refused++;
+	if (l->port[i].refused >= REFUSED_SOURCES &&
+	    l->port[i].refused * 2 > l->port[i].accepted)
+		state->stopped_until = clock_units(now) + STOPPED_UNITS;
+}
+
+stage enum ack refuse(const struct final_ack *a, const struct tuning *t, __u64 now)
+{
+	__u32 zero = 0;
+	struct lately *l = bpf_map_lookup_elem(&lately, &zero);
+
+	if (l && t->bad_acks && is_pressed(be16(a->flow.dport), now) &&
+	    !take_of_rate(&l->bad, now, t->bad_acks))
+		return A_ack_refused_drop;
+	return A_ack_refused_pass;
+}
+
+/* Whether a port with a replay filter has had this data before. */
+stage int is_repeated(const struct final_ack *a, const struct siphash_key *key,
+		      __u64 now)
+{
+	__u32 port = be16(a->flow.dport);
+	struct port_policy *policy = bpf_map_lookup_elem(&ports, &port);
+
+	return a->data_len && policy && policy->replay &&
+	       seen_ago(flow_print(key, PRINT_DATA, &a->flow),
+			policy->replay * 1000U, now) != NEVER_SEEN;
+}
+
+stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
+			 struct tcp_sock *listener, const struct tuning *t)
+{
+	struct sock *sk = (struct sock *)listener;
+	const struct secrets *secrets;
+	const struct siphash_key *key;
+	__u64 now = clock_ns();
+	struct bpf_tcp_req_attrs attrs = {};
+	__u32 zero = 0, ago;
+
+	secrets = secrets_at(now);
+	key = bpf_map_lookup_elem(&master, &zero);
+	if (!secrets || !key)
+		return A_ack_failed;
+	if (!is_vouched(a, sk, &sk->__sk_common.skc_net.net->ipv4, t, secrets) ||
+	    is_repeated(a, key, now))
+		return refuse(a, t, now);
+	ago = seen_ago(flow_print(key, PRINT_VOUCHED, &a->flow), REFUSED_MS,
+		       now);
+	if (ago < MAKING_MS)
+		return A_ack_known;
+	note_outcome(a, key, ago != NEVER_SEEN, now);
+
+	attrs.mss = a->agreed.mss;
+	attrs.wscale_ok = a->agreed.snd_wscale != SYNCOOKIE_NO_WSCALE;
+	if (attrs.wscale_ok) {
+		attrs.snd_wscale = a->agreed.snd_wscale;
+		attrs.rcv_wscale = a->agreed.rcv_wscale;
+	}
+	attrs.sack_ok = a->agreed.sack;
+	attrs.ecn_ok = a->agreed.ecn;
+	attrs.tstamp_ok = a->timestamps;
+	if (a->timestamps) {
+		attrs.rcv_tsval = a->tsval;
+		attrs.rcv_tsecr = a->cookie.tsval;
+	}
+	if (bpf_sk_assign_tcp_reqsk(skb, sk, &attrs, sizeof(attrs)))
+		return A_ack_failed;
+	/* Without timestamps the MAC is short. */
+	if (a->timestamps) {
+		struct source source =
+			source_key(a->packet.family, &a->flow.path);
+
+		enter_proven(&source, prefix_of(a->packet.family, &a->flow.path),
+			     t, secrets, now);
+	}
+	return ago == NEVER_SEEN ? A_ack_accepted : A_ack_known;
+}
+
+stage struct bpf_sock *ack_socket(struct __sk_buff *skb, const struct final_ack *a)
+{
+	struct bpf_sock_tuple tuple = {};
+
+	if (a->packet.family == FAMILY_ipv4) {
+		__builtin_memcpy(&tuple.ipv4.saddr, &a->flow.path, 8);
+		tuple.ipv4.sport = a->flow.sport;
+		tuple.ipv4.dport = a->flow.dport;
+		return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4),
+					  BPF_F_CURRENT_NETNS, 0);
+	}
+	__builtin_memcpy(&tuple.ipv6.saddr, &a->flow.path, 32);
+	tuple.ipv6.sport = a->flow.sport;
+	tuple.ipv6.dport = a->flow.dport;
+	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6),
+				  BPF_F_CURRENT_NETNS, 0);
+}
+
+stage int count_ack(const struct __sk_buff *skb, const struct final_ack *a,
+		    enum ack outcome)
+{
+	struct counters *all;
+	__u32 zero = 0, slot, family = a->packet.family;
+
+	all = bpf_map_lookup_elem(&ack_counters, &zero);
+	asm volatile("" : "+r"(family));
+	if (all && outcome < ACK_COUNT && family < FAMILY_COUNT) {
+		slot = ack_slot[outcome];
+		if (slot < COUNTER_SLOTS) {
+			all->slot[slot][family].packets++;
+			all->slot[slot][family].bytes += skb->len;
+		}
+	}
+	return outcome == A_ack_refused_drop ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+/* A segment to a port of which ACKs may come. */
+__attribute__((noinline)) int accept_ack(struct __sk_buff *skb, __u32 l3,
+					 __u32 l4, __u32 family)
+{
+	struct bytes bytes = {
+		.data = (void *)(long)skb->data,
+		.end = (void *)(long)skb->data_end,
+	};
+	const struct tuning *t = tuning_in_force();
+	struct tcp_sock *listener;
+	struct bpf_sock *sk;
+	enum ack outcome;
+	struct final_ack a = {};
+
+	a.packet.l3 = l3;
+	a.packet.l4 = l4;
+	a.packet.family = family;
+	if (!t || !read_ack(&bytes, &a))
+		return TC_ACT_UNSPEC;
+	sk = ack_socket(skb, &a);
+	if (!sk)
+		return count_ack(skb, &a, A_ack_no_listener);
+	if (sk->state != BPF_TCP_LISTEN) {
+		bpf_sk_release(sk);
+		return TC_ACT_UNSPEC;
+	}
+	listener = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	outcome = listener ? hand_over(skb, &a, listener, t) : A_ack_failed;
+	bpf_sk_release(sk);
+	return count_ack(skb, &a, outcome);
+}
+
+stage int may_be_answered(__u32 port, __u64 now)
+{
+	struct port_state *state = state_of(port);
+
+	return state && state->answered_until > clock_units(now);
+}
+
+SEC("tc")
+int tfoguard_ack(struct __sk_buff *skb)
+{
+	struct bytes bytes = {
+		.data = (void *)(long)skb->data,
+		.end = (void *)(long)skb->data_end,
+	};
+	struct packet p = {};
+	__u64 now = clock_ns();
+	__be16 proto;
+	__u8 *tcp;
+
+	if (!may_be_answered(0, now) ||
+	    parse_link(&bytes, &p, settings.no_ethernet, &proto))
+		return TC_ACT_UNSPEC;
+	if (proto == be16(ETH_P_IP) ? parse_ipv4(&bytes, &p) :
+	    proto == be16(ETH_P_IPV6) ? parse_ipv6(&bytes, &p) : V_not_tcp)
+		return TC_ACT_UNSPEC;
+	tcp = bytes.data + (p.l4 & IPV6_CHAIN_MAX);
+	if (!fits(&bytes, tcp, TCP_HEADER) ||
+	    (tcp[13] & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK ||
+	    !may_be_answered(be16(load16(tcp + 2)), now))
+		return TC_ACT_UNSPEC;
+	return accept_ack(skb, p.l3, p.l4, p.family);
+}
