@@ -15,48 +15,71 @@
 /* Early in the chain: what is cut here should not reach the others whole. */
 #define RUN_PRIORITY 10
 
-#define OUR_NAME "tfoguard"
+#define OUR_NAME "tfoguard_chained"
+#define DISPATCHER_NAME "xdp_dispatcher"
 
 static bool is_ours(const struct xdp_program *program)
 {
-	return !strncmp(xdp_program__name(program), OUR_NAME, strlen(OUR_NAME));
+	/* The kernel may have cut it. */
+	return !strncmp(xdp_program__name(program), OUR_NAME,
+			BPF_OBJ_NAME_LEN - 1);
 }
 
-/* The interface's dispatcher, or NULL. */
-static struct xdp_multiprog *open_chain(unsigned int ifindex)
+/*
+ * What is on the interface, as libxdp sees it. -ENOENT: nothing, or a program
+ * without dispatcher that is not ours. Any other error: that can't be told.
+ */
+static int open_chain(unsigned int ifindex, struct xdp_multiprog **chain)
 {
-	struct xdp_multiprog *chain =
-		xdp_multiprog__get_from_ifindex((int)ifindex);
+	const struct xdp_program *only;
+	int err;
 
-	if (libxdp_get_error(chain))
-		return NULL;
-	if (!xdp_multiprog__is_legacy(chain))
-		return chain;
-	xdp_multiprog__close(chain);
-	return NULL;
+	*chain = xdp_multiprog__get_from_ifindex((int)ifindex);
+	err = (int)libxdp_get_error(*chain);
+	if (err) {
+		*chain = NULL;
+		return err;
+	}
+	only = xdp_multiprog__main_prog(*chain);
+	if (!only)
+		err = -EIO;
+	else if (!xdp_multiprog__is_legacy(*chain) || is_ours(only))
+		return 0;
+	else
+		/* libxdp calls so too a dispatcher whose pins it can't read. */
+		err = strcmp(xdp_program__name(only), DISPATCHER_NAME) ?
+			      -ENOENT :
+			      -EIO;
+	xdp_multiprog__close(*chain);
+	*chain = NULL;
+	return err;
 }
 
-static unsigned int pinned_program(unsigned int ifindex)
+/* 0 where none is pinned. */
+static int pinned_program(unsigned int ifindex, unsigned int *id)
 {
 	int fd = pins_open(ifindex, PIN_PROGRAM);
-	unsigned int id = 0;
 
-	if (fd >= 0) {
-		id = program_id(fd);
-		close(fd);
-	}
-	return id;
+	*id = 0;
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	*id = program_id(fd);
+	close(fd);
+	return *id ? 0 : -EIO;
 }
 
-bool chain_holds(unsigned int ifindex)
+int chain_holds(unsigned int ifindex)
 {
-	struct xdp_multiprog *chain = open_chain(ifindex);
-	unsigned int pinned = pinned_program(ifindex);
 	struct xdp_program *program = NULL;
+	struct xdp_multiprog *chain;
+	unsigned int pinned;
 	bool found = false;
+	int err = pinned_program(ifindex, &pinned) ?:
+		  open_chain(ifindex, &chain);
 
-	while (chain && pinned && !found &&
-	       (program = xdp_multiprog__next_prog(program, chain)))
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	while (!found && (program = xdp_multiprog__next_prog(program, chain)))
 		found = xdp_program__id(program) == pinned;
 	xdp_multiprog__close(chain);
 	return found;
@@ -66,11 +89,12 @@ int chain_neighbours(unsigned int ifindex,
 		     void (*visit)(const char *name, unsigned int id, void *arg),
 		     void *arg)
 {
-	struct xdp_multiprog *chain = open_chain(ifindex);
 	struct xdp_program *program = NULL;
+	struct xdp_multiprog *chain;
+	int err = open_chain(ifindex, &chain);
 
-	if (!chain)
-		return -ENOENT;
+	if (err)
+		return err;
 	while ((program = xdp_multiprog__next_prog(program, chain)))
 		if (!is_ours(program))
 			visit(xdp_program__name(program),
@@ -82,35 +106,57 @@ int chain_neighbours(unsigned int ifindex,
 /* Takes the first of our programs out that is not @keep. -ENOENT: none. */
 static int leave_one(const struct hook *hook, unsigned int keep)
 {
-	struct xdp_multiprog *chain = open_chain(hook->ifindex);
 	struct xdp_program *program = NULL;
-	int err = -ENOENT;
+	struct xdp_multiprog *chain;
+	int err = open_chain(hook->ifindex, &chain);
 
-	if (!chain)
-		return -ENOENT;
+	if (err)
+		return err;
 	while ((program = xdp_multiprog__next_prog(program, chain)))
 		if (is_ours(program) && xdp_program__id(program) != keep)
 			break;
 	if (program)
 		err = xdp_program__detach(program, (int)hook->ifindex,
 					  xdp_multiprog__attach_mode(chain), 0);
+	else if (xdp_multiprog__is_legacy(chain))
+		err = xdp_multiprog__detach(chain);
+	else
+		err = -ENOENT;
 	xdp_multiprog__close(chain);
 	return err;
 }
 
-/* All of ours but @keep. */
+/* All of ours but @keep. -ENOENT: none. */
 static int leave_all(const struct hook *hook, unsigned int keep)
 {
-	int err;
+	int err = leave_one(hook, keep), next = err;
 
-	while (!(err = leave_one(hook, keep)))
-		;
-	return err == -ENOENT ? 0 : err;
+	while (!next)
+		next = leave_one(hook, keep);
+	return next == -ENOENT ? err : next;
 }
 
 int chain_leave(const struct hook *hook)
 {
 	return leave_all(hook, 0);
+}
+
+void chain_rescue(const struct hook *hook)
+{
+	struct xdp_multiprog *chain;
+
+	if (open_chain(hook->ifindex, &chain))
+		return;
+	if (xdp_multiprog__is_legacy(chain))
+		xdp_multiprog__detach(chain);
+	xdp_multiprog__close(chain);
+}
+
+int chain_settle(const struct hook *hook, const struct program *ours)
+{
+	int err = leave_all(hook, program_id(ours->fd));
+
+	return err == -ENOENT ? 0 : err;
 }
 
 static int set_turn(int fd, __u32 has_successor, __u32 retired)
@@ -164,14 +210,13 @@ static int join(const struct hook *hook, struct program *ours, struct fault *f)
 	      xdp_program__attach(program, (int)hook->ifindex, mode, 0);
 	if (!err) {
 		ours->fd = bpf_program__fd(ours->skel->progs.tfoguard_chained);
-		chain = open_chain(hook->ifindex);
-		if (!chain) {
-			/* libxdp went on without a dispatcher. */
+		err = open_chain(hook->ifindex, &chain);
+		if (!err && xdp_multiprog__is_legacy(chain))
+			err = -EOPNOTSUPP; /* libxdp went on without one */
+		xdp_multiprog__close(chain);
+		if (err)
 			xdp_program__detach(program, (int)hook->ifindex, mode,
 					    0);
-			err = -EOPNOTSUPP;
-		}
-		xdp_multiprog__close(chain);
 	}
 	if (err)
 		hook_refused(hook, err, f);
@@ -210,7 +255,6 @@ out:
 int chain_exchange(const struct hook *hook, struct program *ours,
 		   struct fault *f)
 {
-	unsigned int elder = pinned_program(hook->ifindex);
 	int turn, taken, err;
 
 	turn = pins_open(hook->ifindex, PIN_TURN);
@@ -221,21 +265,11 @@ int chain_exchange(const struct hook *hook, struct program *ours,
 	}
 	err = set_turn(turn, 1, 0) ?: program_wait() ?:
 	      bpf_map__reuse_fd(ours->skel->maps.taken, taken) ?:
-	      join(hook, ours, f);
-	if (err)
-		goto undo;
-	err = program_fill(ours) ?: set_turn(turn, 1, 1) ?: program_wait() ?:
+	      join(hook, ours, f) ?:
+	      program_fill(ours) ?: set_turn(turn, 1, 1) ?: program_wait() ?:
 	      set_taken(taken, 0);
-	if (!err) {
-		/* Should the elder stay, it stays retired: no harm. */
-		leave_all(hook, program_id(ours->fd));
-		goto out;
-	}
-undo:
-	set_turn(turn, 1, 0);
-	program_wait();
-	leave_all(hook, elder);
-	set_turn(turn, 0, 0);
+	if (err)
+		chain_repair(hook);
 out:
 	if (err && !f->exit)
 		hook_refused(hook, err, f);
@@ -248,24 +282,16 @@ out:
 
 int chain_repair(const struct hook *hook)
 {
-	int turn = pins_open(hook->ifindex, PIN_TURN);
-	int taken = pins_open(hook->ifindex, PIN_TAKEN), err;
-	struct turn now = { 0 };
-	__u32 zero = 0;
+	int turn = pins_open(hook->ifindex, PIN_TURN), err;
+	unsigned int pinned;
 
-	if (turn < 0 || taken < 0) {
-		err = turn < 0 ? turn : taken;
-		goto out;
-	}
-	err = bpf_map_lookup_elem(turn, &zero, &now) ? -errno : 0;
-	if (!err && now.retired)
-		err = set_turn(turn, 1, 0) ?: program_wait();
-	err = err ?: leave_all(hook, pinned_program(hook->ifindex)) ?:
-	      set_taken(taken, 0) ?: set_turn(turn, 0, 0);
-out:
-	if (turn >= 0)
-		close(turn);
-	if (taken >= 0)
-		close(taken);
-	return err;
+	if (turn < 0)
+		return turn;
+	/* It goes on marking what it takes, which harms nothing; to stop would
+	 * leave it asleep on every CPU that it marked last. */
+	err = pinned_program(hook->ifindex, &pinned) ?:
+	      set_turn(turn, 1, 0) ?: program_wait() ?:
+	      leave_all(hook, pinned);
+	close(turn);
+	return err == -ENOENT ? 0 : err;
 }

@@ -7,8 +7,6 @@
 #ifndef TFOGUARD_CHAIN_H
 #define TFOGUARD_CHAIN_H
 
-#include <stdbool.h>
-
 #include "fault.h"
 #include "hook.h"
 #include "program.h"
@@ -17,15 +15,25 @@
  * loaded, filled and takes packets when this returns. */
 int chain_join(const struct hook *, struct program *, struct fault *);
 
-/* Let an opened program take over from the pinned one, which then leaves. On
- * failure the pinned one goes on as before. */
+/* Let an opened program take over from the pinned one, which stays as it is but
+ * takes no packet. On failure the pinned one goes on as before. */
 int chain_exchange(const struct hook *, struct program *, struct fault *);
 
-/* Take every guard out of the dispatcher; it goes when it is empty. */
+/* Once a program that joined or took over is pinned: every other guard leaves,
+ * the one before it and any that was left by who was killed. */
+int chain_settle(const struct hook *, const struct program *);
+
+/* Take every guard out of the dispatcher, which goes when it is empty; also what
+ * chain_rescue() does. -ENOENT where there is none. */
 int chain_leave(const struct hook *);
 
-/* Whether the pinned guard stands in the dispatcher. */
-bool chain_holds(unsigned int ifindex);
+/* Take off a guard that libxdp loaded without a dispatcher for an attach that
+ * was killed before it could. */
+void chain_rescue(const struct hook *);
+
+/* Whether the pinned guard stands in the dispatcher; negative errno where that
+ * can't be told: libxdp needs CAP_SYS_ADMIN. */
+int chain_holds(unsigned int ifindex);
 
 /* After an exchange that was cut short: the pinned guard takes all packets, any
  * other of ours leaves. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <argp.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 struct arguments {
 	struct output output;
 	const char *ifname;
+	bool unknown; /* of a guard it can't be told whether it is attached */
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -72,7 +75,15 @@ static json_t *limits(const struct guard_status *s)
 	json_t *list = json_array();
 	char text[256];
 
-	if (!s->held)
+	if (s->held_error) {
+		snprintf(text, sizeof(text),
+			 "whether the program is on the interface can't be "
+			 "told: %s%s",
+			 strerror(-s->held_error),
+			 s->held_error == -EPERM ? " (it takes CAP_SYS_ADMIN)" :
+						   "");
+		json_array_append_new(list, output_text(text));
+	} else if (!s->held) {
 		json_array_append_new(
 			list, json_string(s->ifname[0] ?
 						  "the program is not on the "
@@ -80,6 +91,7 @@ static json_t *limits(const struct guard_status *s)
 						  "again" :
 						  "the interface has gone: detach "
 						  "it by name to remove the pins"));
+	}
 	if (s->record.alone_because[0]) {
 		snprintf(text, sizeof(text),
 			 "other XDP programs can't share the interface (%s)",
@@ -171,10 +183,12 @@ static json_t *status_json(const struct guard_status *s)
 	if (r->chained && s->held)
 		chain_neighbours(r->ifindex, add_neighbour, neighbours);
 	return json_pack(
-		"{s:o,s:i,s:b,s:s,s:b,s:o,s:o,s:i,s:I,s:I,s:s,s:b,s:o,s:o,s:o}",
+		"{s:o,s:i,s:o,s:s,s:b,s:o,s:o,s:i,s:I,s:I,s:s,s:b,s:o,s:o,s:o}",
 		"interface",
 		output_text(s->ifname[0] ? s->ifname : r->ifname), "ifindex",
-		(int)r->ifindex, "attached", s->held, "attach_mode",
+		(int)r->ifindex, "attached",
+		s->held_error ? json_null() : json_boolean(s->held),
+		"attach_mode",
 		guard_mode_name(r->attach_mode), "chained", r->chained, "with",
 		neighbours, "alone_because", output_text(r->alone_because),
 		"program_id",
@@ -247,7 +261,9 @@ static void print_text(const struct guard_status *s)
 	format_time(s->record.attached_at, attached);
 	format_time(s->record.loaded_at, loaded);
 	printf("%s: %s%s%s\n", json_string_value(json_object_get(all, "interface")),
-	       s->held ? "guarded" : "NOT GUARDED",
+	       s->held	     ? "guarded" :
+	       s->held_error ? "UNKNOWN WHETHER GUARDED" :
+			       "NOT GUARDED",
 	       s->record.settings.observe ? ", observing only" : "",
 	       s->record.attach_mode == ATTACH_skb ? ", generic mode (slower)" :
 						     "");
@@ -270,6 +286,7 @@ static void print_one(const struct guard_status *s, void *arg)
 {
 	struct arguments *a = arg;
 
+	a->unknown |= s->held_error != 0;
 	if (a->output.json)
 		output_json(&a->output, status_json(s));
 	else
@@ -286,5 +303,5 @@ int cmd_status(int argc, char **argv)
 		    a.ifname ?: "");
 	if (guard_each(a.ifname, print_one, &a, &f))
 		return output_fault(&a.output, &f);
-	return EXIT_DONE;
+	return a.unknown ? EXIT_PARTLY : EXIT_DONE;
 }

@@ -623,7 +623,7 @@ static bool check_guard_not_held(const struct survey *s,
 				 struct finding *f)
 {
 	(void)s;
-	if (is_gone(i) || !i->guarded || i->guard.held)
+	if (is_gone(i) || !i->guarded || i->guard.held || i->guard.held_error)
 		return false;
 	advise_attach(f, "attach it again", "", i, true);
 	return say(f, "the guard of %s is not on the interface any more: "

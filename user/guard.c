@@ -56,15 +56,19 @@ static void close_fd(int *fd)
 static int lock(struct fault *f)
 {
 	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-	int fd, err;
+	const char *what = RUN_FOLDER;
+	int fd = -1;
 
-	mkdir(RUN_FOLDER, 0755);
-	fd = open(LOCK_FILE, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (!mkdir(RUN_FOLDER, 0755) || errno == EEXIST) {
+		what = LOCK_FILE;
+		fd = open(LOCK_FILE, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	}
 	if (fd < 0) {
-		err = errno;
+		int err = errno;
+
 		if (geteuid() != 0)
 			fault_advise(f, "run it as root");
-		return fault_fail(f, EXIT_FAILED, err, LOCK_FILE ": %s",
+		return fault_fail(f, EXIT_FAILED, err, "%s: %s", what,
 				  strerror(err));
 	}
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
@@ -124,7 +128,8 @@ static void drop_kept(struct kept *kept)
 	close_fd(&kept->counter_names);
 }
 
-static bool is_held(unsigned int ifindex, bool chained)
+/* Whether the pinned guard is on the hook; negative errno: can't be told. */
+static int is_held(unsigned int ifindex, bool chained)
 {
 	return chained ? chain_holds(ifindex) : hook_is_held(ifindex);
 }
@@ -142,32 +147,56 @@ static int check_others(unsigned int ifindex, void *arg)
 
 	if (err == -EPROTO)
 		return err;
-	if (!err && !if_indextoname(ifindex, name) &&
-	    !is_held(ifindex, record.chained))
+	if (!err && !if_indextoname(ifindex, name) && errno == ENXIO &&
+	    is_held(ifindex, record.chained) == 0)
 		pins_remove(ifindex);
 	return 0;
 }
 
-/* Opens what is there; removes pins that hold nothing any more. */
+static int incomplete(struct fault *f)
+{
+	return fault_fail(f, EXIT_FAILED, EIO,
+			  "the pins of its guard are incomplete; \"detach\" it "
+			  "first");
+}
+
+static int cannot_read(int err, struct fault *f)
+{
+	if (err == -EPERM)
+		fault_advise(f, HOOK_CAPABILITIES);
+	return fault_fail(f, EXIT_FAILED, err,
+			  "what is attached to it can't be read: %s",
+			  strerror(-err));
+}
+
+/* Opens what is there; removes pins that for certain hold nothing any more. */
 static int find_kept(const struct interface *iface, struct kept *kept,
 		     struct fault *f)
 {
-	int err;
+	int err, held;
 
 	*kept = (struct kept){ .counters = -1, .counter_names = -1 };
 	err = read_record(iface->ifindex, &kept->record, f);
 	if (err == -EPROTO)
 		return err;
-	if (err || !is_held(iface->ifindex, kept->record.chained)) {
+	if (err && err != -ENOENT)
+		return cannot_read(err, f);
+	held = is_held(iface->ifindex, !err && kept->record.chained);
+	if (held < 0)
+		return cannot_read(held, f);
+	if (!held) {
 		pins_remove(iface->ifindex);
 		return 0;
 	}
 	kept->counters = pins_open(iface->ifindex, PIN_COUNTERS);
 	kept->counter_names = pins_open(iface->ifindex, PIN_COUNTER_NAMES);
+	if (err == -ENOENT || kept->counters == -ENOENT ||
+	    kept->counter_names == -ENOENT)
+		return incomplete(f);
 	if (kept->counters < 0 || kept->counter_names < 0)
-		return fault_fail(f, EXIT_FAILED, EIO,
-				  "the pins of its guard are incomplete; \"detach\" "
-				  "it first");
+		return cannot_read(kept->counters < 0 ? kept->counters :
+							kept->counter_names,
+				   f);
 	kept->attached = true;
 	return 0;
 }
@@ -271,37 +300,6 @@ static int write_record(const struct program *program,
 	return bpf_map_update_elem(fd, &zero, record, BPF_ANY) ? -errno : 0;
 }
 
-/* All pins but the link, which holds the hook. */
-static int pin_all(const struct program *program, unsigned int ifindex,
-		   int keyring_fd)
-{
-	struct guard_bpf *skel = program->skel;
-	const struct {
-		const char *name;
-		int fd;
-		bool chained_only;
-	} pins[] = {
-		{ PIN_PROGRAM, program->fd, false },
-		{ PIN_COUNTERS, bpf_map__fd(skel->maps.counters), false },
-		{ PIN_COUNTER_NAMES, bpf_map__fd(skel->maps.counter_names),
-		  false },
-		{ PIN_PORTS, bpf_map__fd(skel->maps.ports), false },
-		{ PIN_UNTAGGED, bpf_map__fd(skel->maps.untagged), false },
-		{ PIN_VLANS, bpf_map__fd(skel->maps.vlans), false },
-		{ PIN_TURN, bpf_map__fd(skel->maps.turn), true },
-		{ PIN_TAKEN, bpf_map__fd(skel->maps.taken), true },
-		{ PIN_RECORD, bpf_map__fd(skel->maps.record), false },
-	};
-	int err = pins_make(ifindex);
-
-	if (!err)
-		err = pins_put(keyring_fd, 0, PIN_KEYRING);
-	for (size_t i = 0; !err && i < sizeof(pins) / sizeof(*pins); i++)
-		if (program->config->chained || !pins[i].chained_only)
-			err = pins_put(pins[i].fd, ifindex, pins[i].name);
-	return err;
-}
-
 /* What one attach works with. */
 struct attachment {
 	struct hook hook;
@@ -310,6 +308,47 @@ struct attachment {
 	struct guard_record record;
 	struct program program;
 };
+
+/* What will be pinned for it; where there is a link already, that too. */
+static int prepare_pins(const struct attachment *a)
+{
+	const struct program *program = &a->program;
+	struct guard_bpf *skel = program->skel;
+	unsigned int ifindex = a->hook.ifindex;
+	owned int link = pins_open(ifindex, PIN_LINK);
+	const struct {
+		const char *name;
+		int fd;
+		bool wanted;
+	} pins[] = {
+		{ PIN_PROGRAM, program->fd, true },
+		{ PIN_COUNTERS, bpf_map__fd(skel->maps.counters), true },
+		{ PIN_COUNTER_NAMES, bpf_map__fd(skel->maps.counter_names),
+		  true },
+		{ PIN_PORTS, bpf_map__fd(skel->maps.ports), true },
+		{ PIN_UNTAGGED, bpf_map__fd(skel->maps.untagged), true },
+		{ PIN_VLANS, bpf_map__fd(skel->maps.vlans), true },
+		{ PIN_TURN, bpf_map__fd(skel->maps.turn), a->config.chained },
+		{ PIN_TAKEN, bpf_map__fd(skel->maps.taken), a->config.chained },
+		{ PIN_RECORD, bpf_map__fd(skel->maps.record), true },
+		{ PIN_LINK, link, link != -ENOENT },
+	};
+	int err = write_record(program, &a->record) ?: pins_begin(ifindex);
+
+	if (!err)
+		err = pins_put(a->maps.keyring, 0, PIN_KEYRING);
+	for (size_t i = 0; !err && i < sizeof(pins) / sizeof(*pins); i++)
+		if (pins[i].wanted)
+			err = pins[i].fd < 0 ? pins[i].fd :
+					       pins_add(pins[i].fd, ifindex,
+							pins[i].name);
+	return err;
+}
+
+static int put_pins(const struct attachment *a)
+{
+	return prepare_pins(a) ?: pins_commit(a->hook.ifindex);
+}
 
 static int open_program(struct attachment *a, bool chained, struct fault *f)
 {
@@ -324,6 +363,8 @@ static int cannot_pin(struct fault *f, enum exit_code exit, int err)
 			  strerror(-err));
 }
 
+/* Pinned before others leave: who is killed in between leaves pins of what
+ * stays. */
 static int attach_chained(struct attachment *a, struct fault *f)
 {
 	int err = open_program(a, true, f) ?:
@@ -331,12 +372,14 @@ static int attach_chained(struct attachment *a, struct fault *f)
 
 	if (err)
 		return err;
-	err = write_record(&a->program, &a->record) ?:
-	      pin_all(&a->program, a->hook.ifindex, a->maps.keyring);
-	if (!err)
-		return 0;
-	chain_leave(&a->hook);
-	return cannot_pin(f, EXIT_FAILED, err);
+	err = put_pins(a);
+	if (err)
+		cannot_pin(f, EXIT_FAILED, err);
+	else if ((err = chain_settle(&a->hook, &a->program)))
+		hook_refused(&a->hook, err, f);
+	if (err)
+		chain_leave(&a->hook);
+	return err;
 }
 
 static int attach_alone(struct attachment *a, struct fault *f)
@@ -346,8 +389,7 @@ static int attach_alone(struct attachment *a, struct fault *f)
 	if (err)
 		return err;
 	/* Pinned first: who finds the link must find the rest. */
-	err = write_record(&a->program, &a->record) ?:
-	      pin_all(&a->program, a->hook.ifindex, a->maps.keyring);
+	err = put_pins(a);
 	if (err)
 		return cannot_pin(f, EXIT_FAILED, err);
 	return hook_attach(&a->hook, a->program.fd, f);
@@ -363,9 +405,7 @@ static int check_hook(const struct attachment *a, bool can_chain,
 	int err = hook_holder(&a->hook, &holder, name, &other);
 
 	if (err)
-		return fault_fail(f, EXIT_FAILED, err,
-				  "its XDP hook can't be queried: %s",
-				  strerror(-err));
+		return cannot_read(err, f);
 	*must_chain = holder == HOOK_DISPATCHER;
 	if (holder == HOOK_FOREIGN) {
 		fault_advise(f, "load that one through libxdp (xdp-loader) so "
@@ -392,8 +432,10 @@ static int attach_fresh(struct attachment *a, struct fault *f)
 	char *why = a->record.alone_because;
 	size_t size = sizeof(a->record.alone_because);
 	bool can_chain = hook_can_chain(why, size), must_chain;
-	int err = check_hook(a, can_chain, why, &must_chain, f);
+	int err;
 
+	chain_rescue(&a->hook);
+	err = check_hook(a, can_chain, why, &must_chain, f);
 	if (err)
 		return err;
 	if (can_chain) {
@@ -410,6 +452,40 @@ static int attach_fresh(struct attachment *a, struct fault *f)
 	return attach_alone(a, f);
 }
 
+static int exchange_chained(struct attachment *a, struct fault *f)
+{
+	int err = chain_repair(&a->hook);
+
+	if (!err)
+		err = chain_exchange(&a->hook, &a->program, f);
+	if (err)
+		return err;
+	err = put_pins(a);
+	if (err) {
+		chain_repair(&a->hook);
+		return cannot_pin(f, EXIT_FAILED, err);
+	}
+	/* Should the elder stay, it stays retired: no harm. */
+	chain_settle(&a->hook, &a->program);
+	return 0;
+}
+
+static int exchange_alone(struct attachment *a, struct fault *f)
+{
+	int err = program_load(&a->program, f);
+
+	if (err)
+		return err;
+	err = prepare_pins(a);
+	if (err)
+		return cannot_pin(f, EXIT_FAILED, err);
+	err = hook_exchange(a->hook.ifindex, a->program.fd);
+	if (err)
+		return err;
+	err = pins_commit(a->hook.ifindex);
+	return err ? cannot_pin(f, EXIT_PARTLY, err) : 0;
+}
+
 /*
  * No packet passes unguarded, none is counted twice; counters and keys are the
  * same maps. Pins follow; what a crash leaves in between, the next attach mends.
@@ -423,26 +499,16 @@ static int attach_over(struct attachment *a, const struct kept *kept,
 	memcpy(a->record.alone_because, kept->record.alone_because,
 	       sizeof(a->record.alone_because));
 	err = open_program(a, kept->record.chained, f);
+	if (!err)
+		err = a->config.chained ? exchange_chained(a, f) :
+					  exchange_alone(a, f);
 	if (err)
-		return err;
-	if (kept->record.chained) {
-		err = chain_repair(&a->hook);
-		if (!err)
-			err = chain_exchange(&a->hook, &a->program, f);
-	} else {
-		err = program_load(&a->program, f);
-		if (!err)
-			err = hook_exchange(a->hook.ifindex, a->program.fd);
-	}
-	if (err)
-		return f->exit ? err :
-				 fault_fail(f, EXIT_FAILED, err,
-					    "the attached guard can't be "
-					    "exchanged: %s",
-					    strerror(-err));
-	err = write_record(&a->program, &a->record) ?:
-	      pin_all(&a->program, a->hook.ifindex, a->maps.keyring);
-	return err ? cannot_pin(f, EXIT_PARTLY, err) : 0;
+		pins_abort(a->hook.ifindex);
+	if (err && !f->exit)
+		fault_fail(f, EXIT_FAILED, err,
+			   "the attached guard can't be exchanged: %s",
+			   strerror(-err));
+	return err;
 }
 
 static void set_settings(struct settings *settings,
@@ -535,7 +601,11 @@ int guard_attach(const struct guard_request *request, struct fault *f)
 	owned int locked = lock(f);
 	if (locked < 0)
 		return locked;
-	err = pins_mount(f) ?: attach(request, &iface, &kept, f);
+	err = pins_mount(f);
+	if (!err) {
+		pins_sweep(hook_is_dead);
+		err = attach(request, &iface, &kept, f);
+	}
 	if (err && !f->exit)
 		fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
 	interface_free(&iface);
@@ -587,45 +657,48 @@ static int not_attached(const char *ifname, struct fault *f)
 				   "namespace");
 }
 
-int guard_detach(const char *ifname, struct fault *f)
+/* Takes off what of ours is on the hook. -ENOENT where nothing is. */
+static int let_go(const struct hook *hook)
+{
+	char name[IF_NAMESIZE];
+	int link, chain;
+
+	if (!if_indextoname(hook->ifindex, name))
+		return 0;
+	link = hook_detach(hook->ifindex);
+	if (link && link != -ENOENT)
+		return link;
+	/* Also what has no pins: a guard whose attach was killed. */
+	chain = chain_leave(hook);
+	return chain == -ENOENT ? link : chain;
+}
+
+static int detach(const char *ifname, struct fault *f)
 {
 	struct guard_record record;
-	struct hook hook = { .ifname = ifname };
-	char gone[IF_NAMESIZE];
-	int err;
+	struct hook hook = { .ifname = ifname, .ifindex = find_pinned(ifname) };
+	int err, gone;
 
-	fault_tried(f, "detach from %s", ifname);
-	program_catch_complaints();
-
-	owned int locked = lock(f);
-	if (locked < 0)
-		return locked;
-	hook.ifindex = find_pinned(ifname);
 	if (!hook.ifindex)
 		return fault_fail(f, EXIT_NOT_ATTACHED, ENODEV,
 				  "there is no such interface, and no guard of "
 				  "one that has gone");
 	err = read_record(hook.ifindex, &record, f);
-	if (err == -ENOENT) {
+	if (err && err != -ENOENT)
+		return f->exit ? err : cannot_read(err, f);
+	gone = let_go(&hook);
+	if (gone && gone != -ENOENT)
+		return hook_refused(&hook, gone, f);
+	if (err == -ENOENT && gone == -ENOENT) {
 		/* Of an earlier interface of that name? */
 		pins_remove(hook.ifindex);
 		hook.ifindex = find_gone(ifname);
 		err = hook.ifindex ? read_record(hook.ifindex, &record, f) :
 				     -ENOENT;
-	}
-	if (err == -ENOENT)
-		return not_attached(ifname, f);
-	if (err) {
-		if (!f->exit)
-			fault_fail(f, EXIT_FAILED, err, "its pins: %s",
-				   strerror(-err));
-		return err;
-	}
-	if (if_indextoname(hook.ifindex, gone)) {
-		err = record.chained ? chain_leave(&hook) :
-				       hook_detach(hook.ifindex);
+		if (err == -ENOENT)
+			return not_attached(ifname, f);
 		if (err)
-			return hook_refused(&hook, err, f);
+			return f->exit ? err : cannot_read(err, f);
 	}
 	err = pins_remove(hook.ifindex);
 	if (err)
@@ -634,45 +707,92 @@ int guard_detach(const char *ifname, struct fault *f)
 	return err;
 }
 
+int guard_detach(const char *ifname, struct fault *f)
+{
+	int err;
+
+	fault_tried(f, "detach from %s", ifname);
+	program_catch_complaints();
+
+	owned int locked = lock(f);
+	if (locked < 0)
+		return locked;
+	err = detach(ifname, f);
+	if (!err)
+		pins_sweep(hook_is_dead);
+	return err;
+}
+
 struct visit {
 	unsigned int only; /* this interface; 0 is every one */
 	void (*visit)(const struct guard_status *, void *arg);
 	void *arg;
-	struct fault *fault;
+	struct fault *fault; /* of the first that could not be read */
+	int err;
 	int visited;
 };
 
-static int visit_one(unsigned int ifindex, void *arg)
+/* Reads one; -ENOENT where there is none, or it went while it was read. */
+static int read_status(unsigned int ifindex, struct guard_status *status,
+		       struct fault *f)
 {
-	struct visit *visit = arg;
-	struct guard_status status = { 0 };
+	int err = read_record(ifindex, &status->record, f), held;
 	__u32 zero = 0;
-	int err;
 
-	if (visit->only && visit->only != ifindex)
-		return 0;
-	err = read_record(ifindex, &status.record, visit->fault);
-	if (err == -ENOENT)
-		return 0;
 	if (err)
 		return err;
 
 	owned int counters = pins_open(ifindex, PIN_COUNTERS);
 	owned int names = pins_open(ifindex, PIN_COUNTER_NAMES);
 	owned int program = pins_open(ifindex, PIN_PROGRAM);
+	if (counters == -ENOENT || names == -ENOENT)
+		return read_record(ifindex, &status->record, f) ?:
+		       incomplete(f);
 	if (counters < 0 || names < 0)
 		return counters < 0 ? counters : names;
-	err = program_read_counters(counters, &status.counters);
+	err = program_read_counters(counters, &status->counters);
 	if (err)
 		return err;
-	if (bpf_map_lookup_elem(names, &zero, &status.names))
+	if (bpf_map_lookup_elem(names, &zero, &status->names))
 		return -errno;
-	if (!if_indextoname(ifindex, status.ifname))
-		status.ifname[0] = '\0';
-	status.held = is_held(ifindex, status.record.chained);
-	status.prog_id = program_id(program);
-	visit->visit(&status, visit->arg);
-	visit->visited++;
+	if (!if_indextoname(ifindex, status->ifname))
+		status->ifname[0] = '\0';
+	held = is_held(ifindex, status->record.chained);
+	status->held = held > 0;
+	status->held_error = held < 0 ? held : 0;
+	status->prog_id = program_id(program);
+	return 0;
+}
+
+/* One that can't be read does not hide the others. */
+static int visit_one(unsigned int ifindex, void *arg)
+{
+	struct visit *visit = arg;
+	struct guard_status status = { 0 };
+	struct fault f = { 0 };
+	char name[IF_NAMESIZE];
+	int err;
+
+	if (visit->only && visit->only != ifindex)
+		return 0;
+	err = read_status(ifindex, &status, &f);
+	if (err == -ENOENT)
+		return 0;
+	if (!err) {
+		visit->visit(&status, visit->arg);
+		visit->visited++;
+		return 0;
+	}
+	if (!f.exit)
+		cannot_read(err, &f);
+	if (!visit->err) {
+		visit->err = err;
+		fault_advise(visit->fault, "%s", f.advice);
+		fault_fail(visit->fault, EXIT_FAILED, err, "%s: %s",
+			   if_indextoname(ifindex, name) ?:
+				   "an interface that has gone",
+			   f.why);
+	}
 	return 0;
 }
 
@@ -696,12 +816,14 @@ int guard_each(const char *ifname,
 					  "there is no such interface");
 	}
 	err = pins_each(visit_one, &state);
-	if (err && !f->exit)
-		fault_fail(f, EXIT_FAILED, err, "the guard's pins: %s",
-			   strerror(-err));
-	if (!err && !state.visited)
-		return not_attached(ifname, f);
-	return err;
+	if (err)
+		return fault_fail(f, EXIT_FAILED, err, "the guard's pins: %s",
+				  strerror(-err));
+	if (state.err) {
+		f->exit = state.visited ? EXIT_PARTLY : EXIT_FAILED;
+		return state.err;
+	}
+	return state.visited ? 0 : not_attached(ifname, f);
 }
 
 int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT])

@@ -32,7 +32,8 @@ int guard_detach(const char *ifname, struct fault *);
 struct guard_status {
 	struct guard_record record;
 	char ifname[16]; /* as it is called now; empty where it has gone */
-	bool held; /* the program is on the hook */
+	bool held; /* the program is on the hook, for certain */
+	int held_error; /* why that can't be told; 0: it can */
 	unsigned int prog_id;
 	struct counters counters;
 	struct counter_names names;
@@ -40,7 +41,8 @@ struct guard_status {
 
 /*
  * Visit each guard of the namespace, or the one on @ifname where that is not
- * NULL. EXIT_NOT_ATTACHED where there is none.
+ * NULL. EXIT_NOT_ATTACHED where there is none; EXIT_PARTLY where there are more
+ * than could be read.
  */
 int guard_each(const char *ifname,
 	       void (*visit)(const struct guard_status *, void *arg), void *arg,

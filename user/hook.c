@@ -92,6 +92,7 @@ int hook_holder(const struct hook *hook, enum hook_holder *holder,
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	struct xdp_multiprog *chain;
+	int err;
 
 	if (bpf_xdp_query((int)hook->ifindex, 0, &query))
 		return -errno;
@@ -102,8 +103,9 @@ int hook_holder(const struct hook *hook, enum hook_holder *holder,
 	program_name(*prog_id, name);
 	*holder = HOOK_FOREIGN;
 	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
-	if (libxdp_get_error(chain))
-		return 0;
+	err = (int)libxdp_get_error(chain);
+	if (err)
+		return err == -EPERM ? err : 0;
 	if (!xdp_multiprog__is_legacy(chain))
 		*holder = HOOK_DISPATCHER;
 	xdp_multiprog__close(chain);
@@ -132,7 +134,9 @@ int hook_refused(const struct hook *hook, int err, struct fault *f)
 	case ENODEV:
 		return fault_fail(f, EXIT_FAILED, err, "it went away");
 	}
-	if (hook->mode == ATTACH_native)
+	if (err == -EPERM)
+		fault_advise(f, HOOK_CAPABILITIES);
+	else if (hook->mode == ATTACH_native)
 		fault_advise(f, "see what \"tfoguard doctor\" says of its driver "
 				"and MTU, or attach with \"-m skb\"");
 	return fault_fail(f, EXIT_FAILED, err, "the kernel refused: %s%s%s%s",
@@ -158,19 +162,34 @@ int hook_attach(const struct hook *hook, int prog_fd, struct fault *f)
 	return err;
 }
 
-bool hook_is_held(unsigned int ifindex)
+/* The index of the device that a link holds, 0 where that has gone. */
+static int held_device(int link_fd, unsigned int *ifindex)
 {
 	struct bpf_link_info info = { 0 };
 	__u32 size = sizeof(info);
-	bool held;
-	int fd = pins_open(ifindex, PIN_LINK);
+	int err = bpf_obj_get_info_by_fd(link_fd, &info, &size) ? -errno : 0;
+
+	*ifindex = info.xdp.ifindex;
+	return err;
+}
+
+int hook_is_held(unsigned int ifindex)
+{
+	int fd = pins_open(ifindex, PIN_LINK), err;
+	unsigned int device;
 
 	if (fd < 0)
-		return false;
-	held = bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
-	       info.xdp.ifindex == ifindex;
+		return fd == -ENOENT ? 0 : fd;
+	err = held_device(fd, &device);
 	close(fd);
-	return held;
+	return err ?: device == ifindex;
+}
+
+bool hook_is_dead(int link_fd)
+{
+	unsigned int device;
+
+	return !held_device(link_fd, &device) && !device;
 }
 
 int hook_exchange(unsigned int ifindex, int prog_fd)
@@ -190,7 +209,7 @@ int hook_detach(unsigned int ifindex)
 	int fd = pins_open(ifindex, PIN_LINK), err = 0;
 
 	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
+		return fd;
 	/* Not by its pin alone: the last holder of a link may be slow to let
 	 * go. */
 	if (bpf_link_detach(fd))

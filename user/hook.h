@@ -13,6 +13,10 @@
 #include "config.h"
 #include "fault.h"
 
+/* Advice where one of them was missing: the second is for libxdp, which finds
+ * programs by their ids. */
+#define HOOK_CAPABILITIES "give it CAP_NET_ADMIN and CAP_SYS_ADMIN"
+
 struct hook {
 	unsigned int ifindex;
 	const char *ifname; /* for faults */
@@ -22,7 +26,7 @@ struct hook {
 /* Whether this kernel chains programs; if not, says why in @why. */
 bool hook_can_chain(char *why, size_t size);
 
-/* What is on the hook now. */
+/* What is on the hook now; -EPERM where that can't be told. */
 enum hook_holder {
 	HOOK_FREE,
 	HOOK_DISPATCHER, /* libxdp's, which takes another program */
@@ -34,13 +38,18 @@ int hook_holder(const struct hook *, enum hook_holder *, char name[16],
 /* Attach the program alone and pin its link. Nothing is left on failure. */
 int hook_attach(const struct hook *, int prog_fd, struct fault *);
 
-/* Whether the pinned link still holds the hook. */
-bool hook_is_held(unsigned int ifindex);
+/* Whether the pinned link still holds the hook; negative errno where that can't
+ * be told. */
+int hook_is_held(unsigned int ifindex);
+
+/* Whether the interface that a link was for has gone. */
+bool hook_is_dead(int link_fd);
 
 /* Exchange the program behind the pinned link, in one step. */
 int hook_exchange(unsigned int ifindex, int prog_fd);
 
-/* Let go of the hook; the pin is the caller's to remove. */
+/* Let go of the hook; the pin is the caller's to remove. -ENOENT where no link
+ * is pinned. */
 int hook_detach(unsigned int ifindex);
 
 /* Why the kernel refused to attach, as a fault; returns @err. */

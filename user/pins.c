@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -75,15 +76,88 @@ static int make_folder(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-int pins_make(unsigned int ifindex)
+/* With all in it; one that is not there is done. */
+static int remove_folder(const char *path)
 {
-	char netns[PIN_PATH_MAX], folder[PIN_PATH_MAX];
+	char inner[PIN_PATH_MAX];
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' ||
+		    !unlinkat(dirfd(dir), entry->d_name, 0))
+			continue;
+		if (errno != EISDIR ||
+		    snprintf(inner, sizeof(inner), "%s/%s", path,
+			     entry->d_name) >= (int)sizeof(inner))
+			err = -errno;
+		else
+			err = remove_folder(inner) ?: err;
+	}
+	closedir(dir);
+	if (!err && rmdir(path))
+		err = -errno;
+	return err;
+}
+
+/* The folder beside the interface's own, for pins not yet or no more in force. */
+static int spare_path(unsigned int ifindex, char path[PIN_PATH_MAX])
+{
+	char folder[32];
+
+	/* bpffs takes no dots in names. */
+	snprintf(folder, sizeof(folder), "%u-spare", ifindex);
+	return pins_path(0, folder, path);
+}
+
+int pins_begin(unsigned int ifindex)
+{
+	char netns[PIN_PATH_MAX], spare[PIN_PATH_MAX];
 
 	return pins_path(0, NULL, netns) ?:
-	       pins_path(ifindex, NULL, folder) ?:
+	       spare_path(ifindex, spare) ?:
 	       make_folder(PINS_ROOT) ?:
 	       make_folder(netns) ?:
-	       make_folder(folder);
+	       remove_folder(spare) ?:
+	       make_folder(spare);
+}
+
+int pins_add(int fd, unsigned int ifindex, const char *name)
+{
+	char spare[PIN_PATH_MAX], path[PIN_PATH_MAX + 32];
+	int err = spare_path(ifindex, spare);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "%s/%s", spare, name);
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+int pins_commit(unsigned int ifindex)
+{
+	char path[PIN_PATH_MAX], spare[PIN_PATH_MAX];
+	int err = pins_path(ifindex, NULL, path) ?: spare_path(ifindex, spare);
+
+	if (err)
+		return err;
+	if (!renameat2(AT_FDCWD, spare, AT_FDCWD, path, RENAME_EXCHANGE)) {
+		remove_folder(spare); /* should some stay: it does no harm */
+		return 0;
+	}
+	if (errno != ENOENT || rename(spare, path))
+		return -errno;
+	return 0;
+}
+
+void pins_abort(unsigned int ifindex)
+{
+	char spare[PIN_PATH_MAX];
+
+	if (!spare_path(ifindex, spare))
+		remove_folder(spare);
 }
 
 int pins_open(unsigned int ifindex, const char *name)
@@ -126,21 +200,24 @@ int pins_put_first(int fd, unsigned int ifindex, const char *name)
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
-static int remove_all(const char *folder)
+/* Calls @visit with the index of each interface that has a folder in @netns. */
+static int each_in(const char *netns,
+		   int (*visit)(unsigned int ifindex, void *arg), void *arg)
 {
-	DIR *dir = opendir(folder);
+	DIR *dir = opendir(netns);
 	struct dirent *entry;
+	unsigned long ifindex;
 	int err = 0;
+	char *end;
 
 	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' &&
-		    unlinkat(dirfd(dir), entry->d_name, 0))
-			err = -errno;
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (entry = readdir(dir))) {
+		ifindex = strtoul(entry->d_name, &end, 10);
+		if (ifindex > 0 && ifindex <= UINT_MAX && !*end)
+			err = visit((unsigned int)ifindex, arg);
+	}
 	closedir(dir);
-	if (!err && rmdir(folder))
-		err = -errno;
 	return err;
 }
 
@@ -151,36 +228,82 @@ static int found_one(unsigned int ifindex, void *arg)
 	return 1;
 }
 
+/* Where no interface has pins any more, nor does the namespace. */
+static int remove_if_empty(const char *netns)
+{
+	int err = each_in(netns, found_one, NULL);
+
+	if (err)
+		return err > 0 ? 0 : err;
+	err = remove_folder(netns);
+	rmdir(PINS_ROOT); /* unless other namespaces have guards */
+	return err;
+}
+
 int pins_remove(unsigned int ifindex)
 {
-	char path[PIN_PATH_MAX];
-	int err = pins_path(ifindex, NULL, path) ?: remove_all(path);
+	char path[PIN_PATH_MAX], spare[PIN_PATH_MAX], netns[PIN_PATH_MAX];
+	int err = pins_path(ifindex, NULL, path) ?:
+		  pins_path(0, NULL, netns) ?:
+		  spare_path(ifindex, spare) ?:
+		  remove_folder(spare);
 
-	if ((err && err != -ENOENT) || pins_each(found_one, NULL) != 0)
-		return err == -ENOENT ? 0 : err;
-	err = pins_path(0, NULL, path) ?: remove_all(path);
-	rmdir(PINS_ROOT); /* unless other namespaces have guards */
-	return err == -ENOENT ? 0 : err;
+	if (err)
+		return err;
+	/* Gone in one step for those who read it at this moment. */
+	if (rename(path, spare) && errno != ENOENT)
+		return -errno;
+	return remove_folder(spare) ?: remove_if_empty(netns);
 }
 
 int pins_each(int (*visit)(unsigned int ifindex, void *arg), void *arg)
 {
-	char path[PIN_PATH_MAX], *end;
-	struct dirent *entry;
-	unsigned long ifindex;
-	int err = pins_path(0, NULL, path);
-	DIR *dir;
+	char netns[PIN_PATH_MAX];
 
-	if (err)
-		return err;
-	dir = opendir(path);
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
-	while (!err && (entry = readdir(dir))) {
-		ifindex = strtoul(entry->d_name, &end, 10);
-		if (ifindex > 0 && ifindex <= UINT_MAX && !*end)
-			err = visit((unsigned int)ifindex, arg);
+	return pins_path(0, NULL, netns) ?: each_in(netns, visit, arg);
+}
+
+struct sweep {
+	const char *netns;
+	bool (*is_dead)(int link_fd);
+	bool swept;
+};
+
+static int sweep_one(unsigned int ifindex, void *arg)
+{
+	char folder[PIN_PATH_MAX], path[PIN_PATH_MAX + 8];
+	struct sweep *sweep = arg;
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%s/%u", sweep->netns, ifindex);
+	snprintf(path, sizeof(path), "%s/" PIN_LINK, folder);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0;
+	if (sweep->is_dead(fd) && !remove_folder(folder))
+		sweep->swept = true;
+	close(fd);
+	return 0;
+}
+
+void pins_sweep(bool (*is_dead)(int link_fd))
+{
+	char netns[PIN_PATH_MAX];
+	struct dirent *entry;
+	DIR *root = opendir(PINS_ROOT);
+
+	if (!root)
+		return;
+	while ((entry = readdir(root))) {
+		struct sweep sweep = { .netns = netns, .is_dead = is_dead };
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(netns, sizeof(netns), PINS_ROOT "/%.64s",
+			 entry->d_name);
+		each_in(netns, sweep_one, &sweep);
+		if (sweep.swept)
+			remove_if_empty(netns);
 	}
-	closedir(dir);
-	return err;
+	closedir(root);
 }

@@ -8,6 +8,7 @@
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/turn,taken  attached chained
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/program     what runs
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/<map>       its maps
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX-spare       being made or removed
  *
  * By cookie and index and not by name: names collide between namespaces, and
  * change.
@@ -36,8 +37,15 @@ int pins_mount(struct fault *);
  * the folder itself where @name is NULL. */
 int pins_path(unsigned int ifindex, const char *name, char path[PIN_PATH_MAX]);
 
-/* Makes the interface's folder, and those above. */
-int pins_make(unsigned int ifindex);
+/*
+ * The pins of an interface come into force together, in the place of those that
+ * were, in one step: pins_begin(), pins_add() each, pins_commit() or pins_abort(). Who
+ * is killed before leaves what was.
+ */
+int pins_begin(unsigned int ifindex);
+int pins_add(int fd, unsigned int ifindex, const char *name);
+int pins_commit(unsigned int ifindex);
+void pins_abort(unsigned int ifindex);
 
 /* Opens a pin; -ENOENT where there is none. */
 int pins_open(unsigned int ifindex, const char *name);
@@ -56,5 +64,12 @@ int pins_remove(unsigned int ifindex);
 /* Calls @visit with the index of each interface that has a folder; stops at
  * the first that returns non-zero, and returns that. */
 int pins_each(int (*visit)(unsigned int ifindex, void *arg), void *arg);
+
+/*
+ * Removes the pins, in every namespace, of guards whose link @is_dead: their
+ * interface has gone, and maybe the namespace with it. What was attached chained
+ * has no link and stays: nothing tells for certain that a namespace is gone.
+ */
+void pins_sweep(bool (*is_dead)(int link_fd));
 
 #endif

@@ -107,6 +107,39 @@ without() { # CAPABILITIES COMMAND...
 	refuses 1 "CAP_SYS_ADMIN" without sys_admin key show
 }
 
+# Each call of bpf() by itself: what can't be read is not called gone.
+@test "a refused system call never costs the guard that is attached" {
+	link_id() { bpftool -j link show pinned "$(find $PINS -name link)" | jq .id; }
+	for command in attach detach status; do
+		guard s0
+		syn dport=8080 data=20 cookie=$FORGED >/dev/null
+		link=$(link_id)
+		seen=$(stats | total)
+		for ((n = 1; ; n++)); do
+			run nsenter --net=/run/netns/server strace -qq \
+				-o "$BATS_TEST_TMPDIR/trace" -e trace=bpf \
+				-e inject=bpf:error=EPERM:when=$n tfoguard $command s0
+			grep -q INJECTED "$BATS_TEST_TMPDIR/trace" || break
+			echo "# $command, call $n refused: exit $status"
+			[ -z "$(find $PINS -name '*-spare')" ]
+			if [ $command = detach ] && [ "$status" = 0 ]; then
+				[ ! -e $PINS ]
+				break
+			fi
+			is_guarded server s0
+			[ "$(link_id)" = "$link" ]
+			[ "$(stats | total)" -ge "$seen" ]
+		done
+		[ "$n" -gt 2 ]
+	done
+}
+
+@test "what the lock's folder is refused for is told" {
+	rm -rf /run/tfoguard
+	refuses 1 "/run/tfoguard: Permission denied" as_nobody attach s0
+	refuses 1 "/run/tfoguard: Permission denied" as_nobody detach s0
+}
+
 @test "ip netns exec, which hides the pins, is refused" {
 	harmless 1 "nsenter --net=/run/netns/NAME" \
 		ip netns exec server tfoguard attach s0
@@ -260,6 +293,32 @@ set_layout() {
 	for command in attach detach status stats; do
 		harmless 1 "this version does not know" at_server tfoguard $command s0
 	done
+}
+
+@test "a guard that can't be read does not hide the others" {
+	join server s1 client c1
+	of_layout 1
+	guard s1
+	set_layout 99
+	for command in status stats; do
+		run -4 --separate-stderr at_server tfoguard $command -j
+		[ "$(jq -r .interface <<<"$output")" = s1 ]
+		[[ $stderr == *"s0: "*"(layout 99)"* ]]
+	done
+	set_layout 1
+	at_server tfoguard detach s0
+	at_server tfoguard detach s1
+}
+
+@test "pins that lack the record: attach does not replace the guard, detach takes it off" {
+	guard s0
+	program=$(xdp_of server s0)
+	rm "$(find $PINS -name record)"
+	refuses 1 "detach" at_server tfoguard attach s0
+	[ "$(xdp_of server s0)" = "$program" ]
+	at_server tfoguard detach s0
+	[ -z "$(xdp_of server s0)" ]
+	[ ! -e $PINS ]
 }
 
 @test "pins that lack some maps: detach takes the guard off" {

@@ -225,6 +225,22 @@ foreign_program() {
 	done
 }
 
+@test "stats of a guard that is detached meanwhile: counters, or that none is attached" {
+	for ((n = 1; n <= 9; n++)); do
+		guard s0
+		nsenter --net=/run/netns/server strace -qq -o /dev/null -e trace=bpf \
+			-e inject=bpf:delay_enter=700ms:when=$n \
+			tfoguard stats -j s0 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+		reader=$!
+		sleep 0.2
+		at_server tfoguard detach s0
+		code=0
+		wait $reader || code=$?
+		echo "# at call $n: exit $code, $(head -c 200 "$BATS_TEST_TMPDIR/out")"
+		[[ $code = [03] ]]
+	done
+}
+
 @test "who waits for another too long says so" {
 	mkdir -p /run/tfoguard
 	exec 9>/run/tfoguard/lock
@@ -364,6 +380,26 @@ new_s0() { # [INDEX]
 	[ ! -e $PINS ]
 }
 
+@test "a namespace that goes away: its pins go with the next attach or detach" {
+	for then in attach detach; do
+		[ $then = attach ] || guard s0
+		add_netns gone
+		join gone s0 client c1
+		in_netns gone tfoguard attach s0
+		[ "$(ls $PINS | wc -l)" -ge 1 ]
+		ip netns del gone
+		vanished() { ! ip -n client link show c1 >/dev/null 2>&1; }
+		wait_for vanished
+		at_server tfoguard $then s0
+		if [ $then = attach ]; then
+			is_guarded server s0
+			[ "$(ls $PINS | wc -l)" = 1 ]
+		else
+			[ ! -e $PINS ]
+		fi
+	done
+}
+
 @test "an interface that moves to another namespace can be detached where it was" {
 	guard s0
 	ip -n server link set s0 netns client
@@ -375,10 +411,14 @@ new_s0() { # [INDEX]
 
 # ---- killed ---------------------------------------------------------------
 
-# Guarded as a whole, or not guarded.
+# Guarded as a whole, and what comes in is counted; or not guarded.
 not_half() {
+	local before
 	if [ -n "$(xdp_of server s0)" ]; then
 		is_guarded server s0
+		before=$(stats | jq .verdicts.no_listener.packets)
+		syn dport=8080 data=20 cookie=$FORGED >/dev/null
+		[ "$(stats | jq .verdicts.no_listener.packets)" -gt "$before" ]
 	elif is_guarded server s0; then
 		echo "# status says it is guarded"
 		return 1
@@ -397,9 +437,9 @@ attach_killed_at() { # SYSTEM CALL, NUMBER
 steps() {
 	local trace=$BATS_TEST_TMPDIR/trace
 	nsenter --net=/run/netns/server strace -qq -o "$trace" \
-		-e trace=mkdir,rename,bpf tfoguard attach s0
+		-e trace=mkdir,rename,renameat2,bpf tfoguard attach s0
 	awk -F'(' '{ n[$1]++ }
-		/^(mkdir|rename)/ || /BPF_OBJ_PIN|BPF_LINK_CREATE|BPF_LINK_UPDATE/ {
+		/^(mkdir|rename|renameat2)/ || /BPF_OBJ_PIN|BPF_LINK_CREATE|BPF_LINK_UPDATE/ {
 			print $1, n[$1]
 		}' "$trace" >"$BATS_TEST_TMPDIR/steps"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/steps")" -ge 9 ]
@@ -440,7 +480,7 @@ steps() {
 		[ -n "$(xdp_of server s0)" ]
 		guard s0
 		is_guarded server s0
-		run -0 find $PINS -name '*-new'
+		run -0 find $PINS -name '*-new' -o -name '*-spare'
 		[ -z "$output" ]
 	done < <(tac "$BATS_TEST_TMPDIR/steps" | sed -n '1~3p')
 }

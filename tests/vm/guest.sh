@@ -2,6 +2,7 @@
 # In a guest with another kernel: the program tests, then the guard on real
 # interfaces: alone and chained with another XDP program, exchanged, on VLANs.
 # Prints TAP. Called by tests/vm/run.
+KILLS=${KILLS:-12}
 n=0
 
 ok() { n=$((n + 1)); echo "ok $n - $1"; }
@@ -28,8 +29,14 @@ in_client() { nsenter --net=/run/netns/client "$@"; }
 # A real connection by Fast Open; its data must come back.
 fetch() { in_client tfo-client "$1" 8080; }
 
+mac_of() { # INTERFACE [OPTION OF ip]...
+	ip "${@:2}" link show "$1" | sed -n 's|.*link/ether \([^ ]*\).*|\1|p'
+}
+
 make_net() {
 	ip netns add client
+	sysctl -w net.ipv6.conf.all.disable_ipv6=1 >/dev/null
+	in_client sysctl -w net.ipv6.conf.all.disable_ipv6=1 >/dev/null
 	ip link add s0 type veth peer name c0
 	ip link set c0 netns client
 	ethtool -K s0 tx off >/dev/null
@@ -38,6 +45,10 @@ make_net() {
 	ip link set s0 up
 	ip -n client addr add 10.99.0.1/24 dev c0
 	ip -n client link set c0 up
+	# What is sent here is what the tests send, to the packet: nobody asks
+	# for a neighbour, and nothing speaks IPv6.
+	ip neigh replace 10.99.0.1 dev s0 lladdr "$(mac_of c0 -n client)" nud permanent
+	ip -n client neigh replace 10.99.0.2 dev c0 lladdr "$(mac_of s0)" nud permanent
 	sysctl -w net.ipv4.tcp_fastopen=3 >/dev/null
 	in_client sysctl -w net.ipv4.tcp_fastopen=3 >/dev/null
 	tfo-server 8080 &
@@ -100,8 +111,145 @@ exchanged_under_traffic() {
 	sent=$(sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p' /tmp/ping)
 	echo "sent $sent, counted $((after - before))"
 	cat /tmp/ping
-	# ARP comes and goes beside the pings.
-	[ $((after - before)) -ge "$sent" ] && [ $((after - before)) -le $((sent + 10)) ]
+	[ $((after - before)) -eq "$sent" ]
+}
+
+guards_in_chain() { xdp-loader status s0 | grep -c tfoguard; }
+
+# One guard stands in the chain, and counts each packet once.
+one_guard() {
+	before=$(count s0 not_tcp)
+	in_client ping -q -i 0.01 -c 10 10.99.0.2 >/dev/null || return 1
+	after=$(count s0 not_tcp)
+	echo "$(guards_in_chain) guards, counted $((after - before)) of 10"
+	[ "$(guards_in_chain)" -eq 1 ] && [ $((after - before)) -eq 10 ]
+}
+
+no_guard() {
+	find /sys/fs/bpf/tfoguard 2>/dev/null
+	echo "$(guards_in_chain) guards"
+	[ "$(guards_in_chain)" -eq 0 ] && [ ! -e /sys/fs/bpf/tfoguard ]
+}
+
+lost_pins() {
+	tfoguard attach s0 || return 1
+	rm -r /sys/fs/bpf/tfoguard
+	[ "$(guards_in_chain)" -eq 1 ] || return 1
+	tfoguard attach s0 && one_guard
+}
+
+lost_pins_detach() {
+	rm -r /sys/fs/bpf/tfoguard
+	tfoguard detach s0 && no_guard || return 1
+	tfoguard detach s0
+	[ $? -eq 3 ]
+}
+
+# Killed by the kernel when it enters a system call for the nth time.
+killed_at() { # SYSTEM CALL, NUMBER
+	strace -qq -o /dev/null -e trace="$1" -e inject="$1:signal=KILL:when=$2" \
+		tfoguard attach s0
+	[ $? -eq 137 ]
+}
+
+# When the new guard takes the packets, and before or after it is pinned.
+exchange_killed() {
+	for call in renameat2 unlinkat; do
+		tfoguard attach s0 && in_client ping -q -c 1 10.99.0.2 >/dev/null || return 1
+		first=$(count s0 not_tcp)
+		killed_at "$call" 1 || return 1
+		echo "at $call: $(guards_in_chain) guards"
+		[ "$(guards_in_chain)" -eq 2 ] || return 1
+		in_client ping -q -i 0.01 -c 10 10.99.0.2 >/dev/null
+		[ "$(count s0 not_tcp)" -eq $((first + 10)) ] || return 1
+		tfoguard attach s0 && one_guard || return 1
+		last=$(count s0 not_tcp)
+		echo "counted $((last - first)) of 20"
+		[ "$last" -eq $((first + 20)) ] || return 1
+	done
+}
+
+# Microseconds that an attach takes here.
+time_of_attach() {
+	start=${EPOCHREALTIME/./}
+	tfoguard attach s0 || return 1
+	took=$((${EPOCHREALTIME/./} - start))
+}
+
+# At random moments, over an attached guard and without one; then attach or
+# detach, by turns, must heal.
+attaches_killed() {
+	time_of_attach
+	for ((i = 0; i < KILLS; i++)); do
+		tfoguard attach s0 &
+		attach=$!
+		moment=$((took * (RANDOM % 100) / 100))
+		sleep "$((moment / 1000000)).$(printf %06d $((moment % 1000000)))"
+		kill -9 $attach 2>/dev/null
+		wait $attach 2>/dev/null
+		if ((i % 3)); then
+			tfoguard attach s0 && one_guard || return 1
+		else
+			tfoguard detach s0 || [ $? -eq 3 ] || return 1
+			no_guard || return 1
+		fi
+	done
+	tfoguard attach s0 && one_guard
+}
+
+# An attach that libxdp loads without dispatcher, killed before it saw that.
+left_without_dispatcher() {
+	bpftool prog loadall /root/guard.o /sys/fs/bpf/left type xdp || return 1
+	for then in attach detach; do
+		ip link set s0 xdpdrv pinned /sys/fs/bpf/left/tfoguard_chained || return 1
+		tfoguard $then s0 || return 1
+		[ $then = detach ] || { one_guard && tfoguard detach s0; } || return 1
+		no_guard && ! ip link show s0 | grep -q prog/xdp || return 1
+	done
+	rm -r /sys/fs/bpf/left
+}
+
+# A dispatcher takes ten programs; the eleventh fails after the guard was told
+# that another will follow it.
+exchange_without_room() {
+	tfoguard attach s0 || return 1
+	for i in 1 2 3 4 5 6 7 8 9; do
+		xdp-loader load -m native s0 /root/counter.o || return 1
+	done
+	in_client ping -q -c 1 10.99.0.2 >/dev/null
+	tfoguard attach s0 && { echo "there was room"; return 1; }
+	one_guard || return 1
+	xdp-loader unload s0 --all
+	tfoguard detach s0
+}
+
+# As root, but for these capabilities: refused, and all is as it was.
+unable() { # CAPABILITIES, as setpriv takes them away; EXIT TEXT COMMAND
+	find /sys/fs/bpf | sort >/tmp/pins
+	setpriv --bounding-set "$1" tfoguard "$4" s0 >/tmp/out 2>&1
+	status=$?
+	cat /tmp/out
+	echo "exit $status"
+	[ $status -eq "$2" ] && grep -q "$3" /tmp/out || return 1
+	find /sys/fs/bpf | sort | diff /tmp/pins - || return 1
+	status_says '"attached": true'
+}
+
+unable_when_chained() {
+	for command in attach detach; do
+		unable -sys_admin 1 CAP_SYS_ADMIN $command && one_guard || return 1
+	done
+	unable -sys_admin 4 "can't be told" status
+	xdp-loader load -m native s0 /root/counter.o && tfoguard detach s0 || return 1
+	setpriv --bounding-set -sys_admin tfoguard attach s0 2>/tmp/err && return 1
+	cat /tmp/err
+	grep -q CAP_SYS_ADMIN /tmp/err && no_guard && xdp-loader unload s0 --all
+}
+
+detached_after_unload() {
+	xdp-loader unload s0 --all || return 1
+	status_says '"attached": false' || return 1
+	no_pins_and_no_program
 }
 
 detach_leaves_the_other() {
@@ -149,8 +297,14 @@ check "real connections after the exchange" guarded_connections
 check "detach leaves the other program" detach_leaves_the_other
 check "attach beside a program that is there" tfoguard attach s0
 check "real connections again" guarded_connections
-xdp-loader unload s0 --all >/dev/null 2>&1
-tfoguard detach s0 >/dev/null 2>&1
+check "detach after another took all programs off" detached_after_unload
+check "attach after the pins were lost: one guard" lost_pins
+check "detach after the pins were lost: none" lost_pins_detach
+check "an exchange killed on the way: one guard, each packet once" exchange_killed
+check "attaches killed at random moments" attaches_killed
+check "without CAP_SYS_ADMIN: refused, nothing changed" unable_when_chained
+check "a guard without dispatcher, left by a kill" left_without_dispatcher
+check "an exchange without room leaves the guard at work" exchange_without_room
 
 # Without its dispatcher libxdp can't chain.
 dispatcher=$(find /usr/lib -name xdp-dispatcher.o)
