@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "doctor.h"
+#include "ifname.h"
 #include "output.h"
 
 struct arguments {
@@ -92,10 +93,13 @@ int cmd_doctor(int argc, char **argv)
 	struct fault f = { 0 };
 	struct survey survey;
 	enum exit_code exit;
+	char real[IF_NAMESIZE];
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	fault_tried(&f, "examine %s", a.ifname ?: "this network namespace");
+	if (a.ifname)
+		a.ifname = ifname_real(a.ifname, real);
 	if (survey_read(&survey, a.ifname, &f))
 		return output_fault(&a.output, &f);
 	err = doctor_examine(&survey, &diagnosis);

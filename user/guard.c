@@ -17,6 +17,7 @@
 #include "chain.h"
 #include "guard.skel.h"
 #include "hook.h"
+#include "ifname.h"
 #include "interface.h"
 #include "kernel.h"
 #include "pins.h"
@@ -592,7 +593,9 @@ static int attach(const struct guard_request *request, struct interface *iface,
 int guard_attach(const struct guard_request *request, struct fault *f)
 {
 	struct kept kept = { .counters = -1, .counter_names = -1 };
+	struct guard_request named = *request;
 	struct interface iface = { 0 };
+	char real[IF_NAMESIZE];
 	int err;
 
 	fault_tried(f, "attach to %s", request->ifname);
@@ -604,7 +607,8 @@ int guard_attach(const struct guard_request *request, struct fault *f)
 	err = pins_mount(f);
 	if (!err) {
 		pins_sweep(hook_is_dead);
-		err = attach(request, &iface, &kept, f);
+		named.ifname = ifname_real(request->ifname, real);
+		err = attach(&named, &iface, &kept, f);
 	}
 	if (err && !f->exit)
 		fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
@@ -709,6 +713,7 @@ static int detach(const char *ifname, struct fault *f)
 
 int guard_detach(const char *ifname, struct fault *f)
 {
+	char real[IF_NAMESIZE];
 	int err;
 
 	fault_tried(f, "detach from %s", ifname);
@@ -717,7 +722,7 @@ int guard_detach(const char *ifname, struct fault *f)
 	owned int locked = lock(f);
 	if (locked < 0)
 		return locked;
-	err = detach(ifname, f);
+	err = detach(ifname_real(ifname, real), f);
 	if (!err)
 		pins_sweep(hook_is_dead);
 	return err;
@@ -801,6 +806,7 @@ int guard_each(const char *ifname,
 	       struct fault *f)
 {
 	struct visit state = { .visit = visit, .arg = arg, .fault = f };
+	char real[IF_NAMESIZE];
 	int err;
 
 	program_catch_complaints();
@@ -810,7 +816,7 @@ int guard_each(const char *ifname,
 				  "pins can only be read by root");
 	}
 	if (ifname) {
-		state.only = find_pinned(ifname);
+		state.only = find_pinned(ifname_real(ifname, real));
 		if (!state.only)
 			return fault_fail(f, EXIT_FAILED, ENODEV,
 					  "there is no such interface");

@@ -400,6 +400,23 @@ new_s0() { # [INDEX]
 	done
 }
 
+@test "every command takes an interface's alternative names" {
+	long=a-name-that-is-longer-than-the-fifteen-of-an-interface
+	ip -n server link property add dev s0 altname other altname $long
+	for name in other $long; do
+		guard $name
+		is_guarded server s0
+		guard $name
+		for command in status stats; do
+			[ "$(at_server tfoguard $command -j $name | jq -r .interface)" = s0 ]
+		done
+		at_server tfoguard doctor -j $name | jq -e '.' >/dev/null || [ $? != 1 ]
+		! at_server tfoguard doctor $name 2>&1 | grep "no such interface"
+		at_server tfoguard detach $name
+		[ ! -e $PINS ]
+	done
+}
+
 @test "an interface that moves to another namespace can be detached where it was" {
 	guard s0
 	ip -n server link set s0 netns client
