@@ -21,7 +21,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror \
 	-Iinclude -Ibpf -idirafter /usr/include/$(shell gcc -print-multiarch) \
 	-ffile-prefix-map=$(CURDIR)=. -fdebug-compilation-dir=.
 
-BPF_OBJECTS := guard probe listeners
+BPF_OBJECTS := guard accept probe listeners
 SKELETONS   := $(BPF_OBJECTS:%=$(BUILD)/bpf/%.skel.h)
 
 # ---- the control plane ----------------------------------------------------

@@ -24,6 +24,10 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* Written by user space before load, then frozen: the device hands us bare IP
+ * packets (tun). */
+const volatile __u8 no_ethernet = 0;
+
 /* An ACK that comes again within this time is not vouched for again: the
  * connection is being made on another CPU. */
 #define MAKING_MS 200
@@ -210,12 +214,11 @@ stage enum ack refuse(const struct final_ack *a, const struct tuning *t, __u64 n
 stage int is_repeated(const struct final_ack *a, const struct siphash_key *key,
 		      __u64 now)
 {
-	__u32 port = be16(a->flow.dport);
-	struct port_policy *policy = bpf_map_lookup_elem(&ports, &port);
+	struct port_state *state = state_of(be16(a->flow.dport));
 
-	return a->data_len && policy && policy->replay &&
+	return a->data_len && state && state->replay &&
 	       seen_ago(flow_print(key, PRINT_DATA, &a->flow),
-			policy->replay * 1000U, now) != NEVER_SEEN;
+			state->replay * 1000U, now) != NEVER_SEEN;
 }
 
 stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
@@ -355,7 +358,7 @@ int tfoguard_ack(struct __sk_buff *skb)
 	__u8 *tcp;
 
 	if (!may_be_answered(0, now) ||
-	    parse_link(&bytes, &p, settings.no_ethernet, &proto))
+	    parse_link(&bytes, &p, no_ethernet, &proto))
 		return TC_ACT_UNSPEC;
 	if (proto == be16(ETH_P_IP) ? parse_ipv4(&bytes, &p) :
 	    proto == be16(ETH_P_IPV6) ? parse_ipv6(&bytes, &p) : V_not_tcp)

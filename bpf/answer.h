@@ -25,16 +25,17 @@
 #define ANSWER_TTL 64
 #define MSS_MIN_IPV4 536 /* the least that the kernel takes from us */
 #define MSS_MIN_IPV6 1220
-#define ANSWERS_LAST 64 /* units of struct port_state: both epochs */
 
 /* ACKs of answers may come from now on, on any interface. */
-stage void note_answer(__be16 dport, __u64 now)
+stage void note_answer(const struct syn *s, __u64 now)
 {
-	struct port_state *port = state_of(be16(dport)), *any = state_of(0);
+	struct port_state *port = state_of(be16(s->dport)), *any = state_of(0);
 	__u32 until = clock_units(now) + ANSWERS_LAST;
 
-	if (port && port->answered_until != until)
+	if (port && port->answered_until != until) {
 		port->answered_until = until;
+		port->replay = s->policy.replay;
+	}
 	if (any && any->answered_until != until)
 		any->answered_until = until;
 }
@@ -135,7 +136,7 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 		r->cookie = tfo_cookie(&h->key, &s->path, flow.path_words);
 	}
 	r->options = both;
-	note_answer(s->dport, now);
+	note_answer(s, now);
 	return v;
 }
 

@@ -35,6 +35,14 @@ struct {
 	__array(values, struct keyring_map);
 } keyring SEC(".maps");
 
+/* By port in host byte order. Written by user space, read by every SYN. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct port_policy);
+} ports SEC(".maps");
+
 /* The device that untagged frames are for. Written by user space, read by
  * look. */
 struct {

@@ -11,16 +11,8 @@
 /* Written by user space before load, then frozen. Read by every packet. */
 const volatile struct settings settings = {};
 
-/* By port in host byte order. Written by user space, read by every SYN. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__type(key, __u32);
-	__type(value, struct port_policy);
-} ports SEC(".maps");
-
-/* What may be changed while the guard runs. Written by user space, read by
- * SYNs to a guarded port. */
+/* What may be changed while the guard runs, for all interfaces of the network
+ * namespace. Written by user space, read by SYNs to a guarded port. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

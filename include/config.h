@@ -208,10 +208,13 @@ struct list_value {
  * What is known of a port, by its number in host byte order; port 0 stands for
  * any. Times in units of 2^30 ns of the monotonic clock, about a second.
  */
+#define ANSWERS_LAST 64 /* of these: two epochs of SYN cookies */
+
 struct port_state {
 	__u32 pressed_until; /* a listener's queue was above the lower mark */
 	__u32 answered_until; /* ACKs of answers may come */
 	__u32 stopped_until; /* no answers: their ACKs are refused behind us */
+	__u32 replay; /* seconds, of the port's policy */
 };
 
 /*

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "chain.h"
 #include "guard.skel.h"
 #include "hook.h"
@@ -308,6 +309,7 @@ struct attachment {
 	struct program_maps maps;
 	struct guard_record record;
 	struct program program;
+	struct acceptor acceptor;
 };
 
 /* What will be pinned for it; where there is a link already, that too. */
@@ -337,7 +339,8 @@ static int prepare_pins(const struct attachment *a)
 	int err = write_record(program, &a->record) ?: pins_begin(ifindex);
 
 	if (!err)
-		err = pins_put(a->maps.keyring, 0, PIN_KEYRING);
+		err = pins_put(a->maps.keyring, 0, PIN_KEYRING) ?:
+		      shared_pin(a->maps.shared);
 	for (size_t i = 0; !err && i < sizeof(pins) / sizeof(*pins); i++)
 		if (pins[i].wanted)
 			err = pins[i].fd < 0 ? pins[i].fd :
@@ -355,6 +358,12 @@ static int open_program(struct attachment *a, bool chained, struct fault *f)
 {
 	a->config.chained = chained;
 	a->record.chained = chained;
+	a->config.settings.can_answer = a->acceptor.loaded && !chained;
+	if (chained && a->acceptor.loaded)
+		snprintf(a->record.silent_because,
+			 sizeof(a->record.silent_because),
+			 "chained programs must not resize packets");
+	a->record.settings = a->config.settings;
 	return program_open(&a->program, &a->config, &a->maps, f);
 }
 
@@ -527,10 +536,78 @@ static void set_settings(struct settings *settings,
 	};
 }
 
+/* Before the guard, which must not answer without it. */
+static void start_acceptor(struct attachment *a, const struct interface *iface)
+{
+	char *why = a->record.silent_because;
+
+	if (iface->vlans_hidden)
+		snprintf(why, WHY_SILENT_MAX, "the device strips VLAN tags");
+	else if (!acceptor_open(&a->acceptor, a->maps.shared, why) &&
+		 acceptor_attach(&a->acceptor, iface, why))
+		acceptor_close(&a->acceptor);
+}
+
+struct devices {
+	unsigned int except; /* a guard that goes */
+	struct acceptor_device *device;
+	size_t n;
+};
+
+static int add_device(struct devices *devices, unsigned int ifindex)
+{
+	void *more = realloc(devices->device,
+			     (devices->n + 1) * sizeof(*devices->device));
+
+	if (!more)
+		return -ENOMEM;
+	devices->device = more;
+	devices->device[devices->n++].ifindex = ifindex;
+	return 0;
+}
+
+/* The devices that own addresses behind one guard. */
+static int add_devices(unsigned int ifindex, void *arg)
+{
+	const struct devices *devices = arg;
+	owned int untagged = pins_open(ifindex, PIN_UNTAGGED);
+	owned int vlans = pins_open(ifindex, PIN_VLANS);
+	struct link_key key, *at = NULL;
+	struct guard_record record;
+	struct link link;
+	__u32 zero = 0;
+	int err = 0;
+
+	if (ifindex == devices->except || untagged < 0 || vlans < 0 ||
+	    read_record(ifindex, &record, NULL) ||
+	    !record.settings.can_answer)
+		return 0;
+	if (!bpf_map_lookup_elem(untagged, &zero, &link) && link.ifindex)
+		err = add_device(arg, link.ifindex);
+	while (!err && !bpf_map_get_next_key(vlans, at, &key)) {
+		at = &key;
+		if (!bpf_map_lookup_elem(vlans, &key, &link))
+			err = add_device(arg, link.ifindex);
+	}
+	return err;
+}
+
+/* Where no guard that answers is left, nor is what takes its ACKs. */
+static int tidy_acceptors(unsigned int except)
+{
+	struct devices devices = { .except = except };
+	int err = pins_each(add_devices, &devices) ?:
+		  acceptor_keep(devices.device, devices.n);
+
+	free(devices.device);
+	return err;
+}
+
 static int attach(const struct guard_request *request, struct interface *iface,
 		  struct kept *kept, struct fault *f)
 {
 	__u64 now = (__u64)time(NULL);
+	struct shared shared;
 	struct keyring ring;
 	struct attachment a;
 	int err;
@@ -547,6 +624,9 @@ static int attach(const struct guard_request *request, struct interface *iface,
 	if (keyring_fd < 0)
 		return keyring_fd;
 
+	err = shared_open(&shared);
+	if (err)
+		return cannot_read(err, f);
 	a = (struct attachment){
 		.hook = { .ifindex = iface->ifindex,
 			  .ifname = request->ifname,
@@ -556,7 +636,8 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			    .n_rows = iface->n_rows },
 		.maps = { .keyring = keyring_fd,
 			  .counters = kept->counters,
-			  .counter_names = kept->counter_names },
+			  .counter_names = kept->counter_names,
+			  .shared = &shared },
 		.record = { .layout = GUARD_LAYOUT,
 			    .ifindex = iface->ifindex,
 			    .attach_mode = (__u8)request->mode,
@@ -564,7 +645,7 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			    .loaded_at = now },
 	};
 	set_settings(&a.config.settings, request, iface);
-	a.record.settings = a.config.settings;
+	start_acceptor(&a, iface);
 	snprintf(a.record.ifname, sizeof(a.record.ifname), "%s", iface->name);
 	snprintf(a.record.version, sizeof(a.record.version), "%s", VERSION);
 
@@ -576,6 +657,10 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			pins_remove(iface->ifindex);
 	}
 	program_close(&a.program);
+	acceptor_close(&a.acceptor);
+	shared_close(&shared);
+	tidy_acceptors(0);
+	pins_tidy();
 	/* Last, for what failed must leave the keys alone; a ring that is late
 	 * is made good by the look. */
 	if (!err) {
@@ -677,6 +762,43 @@ static int let_go(const struct hook *hook)
 	return chain == -ENOENT ? link : chain;
 }
 
+/* ACKs of the last answers are under way when nothing answers any more: for as
+ * long as a round trip may take, if there were answers of late. */
+#define LAST_ACKS 2 /* units of struct port_state */
+
+static void wait_for_acks(void)
+{
+	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	struct port_state any;
+	struct timespec now;
+	__u32 zero = 0;
+	__u64 ns;
+
+	owned int states = pins_open(0, "port_states");
+	while (states >= 0 && !bpf_map_lookup_elem(states, &zero, &any) &&
+	       !clock_gettime(CLOCK_MONOTONIC, &now)) {
+		ns = (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
+		if (any.answered_until + LAST_ACKS <=
+		    (ns >> 30) + ANSWERS_LAST + 1)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int remove_all(unsigned int ifindex, struct fault *f)
+{
+	int err;
+
+	wait_for_acks();
+	err = tidy_acceptors(ifindex) ?: pins_remove(ifindex) ?:
+	      pins_tidy();
+	if (err)
+		fault_fail(f, EXIT_FAILED, err,
+			   "what it left behind can't be removed: %s",
+			   strerror(-err));
+	return err;
+}
+
 static int detach(const char *ifname, struct fault *f)
 {
 	struct guard_record record;
@@ -699,16 +821,15 @@ static int detach(const char *ifname, struct fault *f)
 		hook.ifindex = find_gone(ifname);
 		err = hook.ifindex ? read_record(hook.ifindex, &record, f) :
 				     -ENOENT;
-		if (err == -ENOENT)
+		if (err == -ENOENT) {
+			tidy_acceptors(0);
+			pins_tidy();
 			return not_attached(ifname, f);
+		}
 		if (err)
 			return f->exit ? err : cannot_read(err, f);
 	}
-	err = pins_remove(hook.ifindex);
-	if (err)
-		fault_fail(f, EXIT_FAILED, err, "its pins can't be removed: %s",
-			   strerror(-err));
-	return err;
+	return remove_all(hook.ifindex, f);
 }
 
 int guard_detach(const char *ifname, struct fault *f)

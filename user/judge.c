@@ -16,6 +16,7 @@
 
 struct judge {
 	struct program program;
+	struct shared shared;
 	struct counters before;
 	int no_ethernet;
 };
@@ -54,11 +55,13 @@ int judge_open(struct judge **out, const struct program_config *config,
 	       const struct keyring *ring, struct fault *f)
 {
 	struct judge *judge = calloc(1, sizeof(*judge));
-	struct program_maps none = PROGRAM_MAPS_NONE;
+	struct program_maps none = { -1, -1, -1, NULL };
 	int err;
 
 	if (!judge)
 		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
+	judge->shared = SHARED_NONE;
+	none.shared = &judge->shared;
 	judge->no_ethernet = config->settings.no_ethernet;
 	program_catch_complaints();
 	err = program_open(&judge->program, config, &none, f) ?:
@@ -82,6 +85,7 @@ void judge_close(struct judge *judge)
 	if (!judge)
 		return;
 	program_close(&judge->program);
+	shared_close(&judge->shared);
 	free(judge);
 }
 

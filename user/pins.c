@@ -113,14 +113,21 @@ static int spare_path(unsigned int ifindex, char path[PIN_PATH_MAX])
 	return pins_path(0, folder, path);
 }
 
-int pins_begin(unsigned int ifindex)
+int pins_make(void)
 {
-	char netns[PIN_PATH_MAX], spare[PIN_PATH_MAX];
+	char netns[PIN_PATH_MAX];
 
 	return pins_path(0, NULL, netns) ?:
-	       spare_path(ifindex, spare) ?:
 	       make_folder(PINS_ROOT) ?:
-	       make_folder(netns) ?:
+	       make_folder(netns);
+}
+
+int pins_begin(unsigned int ifindex)
+{
+	char spare[PIN_PATH_MAX];
+
+	return pins_make() ?:
+	       spare_path(ifindex, spare) ?:
 	       remove_folder(spare) ?:
 	       make_folder(spare);
 }
@@ -242,9 +249,8 @@ static int remove_if_empty(const char *netns)
 
 int pins_remove(unsigned int ifindex)
 {
-	char path[PIN_PATH_MAX], spare[PIN_PATH_MAX], netns[PIN_PATH_MAX];
+	char path[PIN_PATH_MAX], spare[PIN_PATH_MAX];
 	int err = pins_path(ifindex, NULL, path) ?:
-		  pins_path(0, NULL, netns) ?:
 		  spare_path(ifindex, spare) ?:
 		  remove_folder(spare);
 
@@ -253,7 +259,14 @@ int pins_remove(unsigned int ifindex)
 	/* Gone in one step for those who read it at this moment. */
 	if (rename(path, spare) && errno != ENOENT)
 		return -errno;
-	return remove_folder(spare) ?: remove_if_empty(netns);
+	return remove_folder(spare);
+}
+
+int pins_tidy(void)
+{
+	char netns[PIN_PATH_MAX];
+
+	return pins_path(0, NULL, netns) ?: remove_if_empty(netns);
 }
 
 int pins_each(int (*visit)(unsigned int ifindex, void *arg), void *arg)

@@ -3,7 +3,7 @@
  * The guard's places in bpffs, in which the data plane lives on when no
  * process of ours does:
  *
- *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/keyring             one per namespace
+ *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/keyring,...         one per namespace
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/link        attached alone, or
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/turn,taken  attached chained
  *   /sys/fs/bpf/tfoguard/NETNS-COOKIE/IFINDEX/program     what runs
@@ -37,6 +37,9 @@ int pins_mount(struct fault *);
  * the folder itself where @name is NULL. */
 int pins_path(unsigned int ifindex, const char *name, char path[PIN_PATH_MAX]);
 
+/* The namespace's own folder, for pins of no interface. */
+int pins_make(void);
+
 /*
  * The pins of an interface come into force together, in the place of those that
  * were, in one step: pins_begin(), pins_add() each, pins_commit() or pins_abort(). Who
@@ -56,10 +59,13 @@ int pins_put(int fd, unsigned int ifindex, const char *name);
 /* Pins @fd where nothing is; for a link, which a second name would hold too. */
 int pins_put_first(int fd, unsigned int ifindex, const char *name);
 
-/* Removes the interface's folder with all in it, and folders above it that are
- * empty then; the namespace's keyring goes with its last interface. Also what
- * of that an attach left that was killed. */
+/* Removes the interface's folder with all in it. Also what of that an attach left
+ * that was killed. */
 int pins_remove(unsigned int ifindex);
+
+/* Removes the namespace's own folder where no interface has one any more, and
+ * what is above it where that is empty then. */
+int pins_tidy(void);
 
 /* Calls @visit with the index of each interface that has a folder; stops at
  * the first that returns non-zero, and returns that. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
@@ -59,7 +58,7 @@ const char *program_libbpf_version(void)
 	return libbpf_version_string() + 1; /* "v1.1" */
 }
 
-static int find_slot(struct counter_names *names, const char *verdict)
+int program_find_slot(struct counter_names *names, const char *verdict)
 {
 	int i;
 
@@ -78,7 +77,7 @@ static int assign_slots(struct guard_bpf *skel, struct counter_names *names)
 	int slot;
 
 #define X(verdict, action, meaning)                                            \
-	slot = find_slot(names, #verdict);                                     \
+	slot = program_find_slot(names, #verdict);                                     \
 	if (slot < 0)                                                          \
 		return slot;                                                   \
 	skel->rodata->counter_slot[V_##verdict] = (__u8)slot;
@@ -127,40 +126,23 @@ static int fill_links(struct guard_bpf *skel, const struct link_row *rows,
 	return err ? -errno : 0;
 }
 
-/* The master secret, drawn once for the namespace. */
-static int fill_master(struct bpf_map *map)
-{
-	struct siphash_key master;
-	__u32 zero = 0;
-	int err = 0;
-
-	if (bpf_map_lookup_elem(bpf_map__fd(map), &zero, &master))
-		return -errno;
-	if (!key_is_empty(&master))
-		return 0;
-	if (getrandom(&master, sizeof(master), 0) != sizeof(master) ||
-	    bpf_map_update_elem(bpf_map__fd(map), &zero, &master, BPF_ANY))
-		err = -errno;
-	explicit_bzero(&master, sizeof(master));
-	return err;
-}
-
 int program_fill(const struct program *program)
 {
 	const struct program_config *config = program->config;
-	const struct tuning usual = TUNING_DEFAULT;
 	struct guard_bpf *skel = program->skel;
 	__u32 zero = 0;
 	int err;
 
 	if (bpf_map_update_elem(bpf_map__fd(skel->maps.counter_names), &zero,
-				&program->names, BPF_ANY) ||
-	    bpf_map_update_elem(bpf_map__fd(skel->maps.tuning), &zero,
-				config->tuning ?: &usual, BPF_ANY))
+				&program->names, BPF_ANY))
 		return -errno;
-	err = fill_master(skel->maps.master);
+	err = shared_adopt(program->shared, skel->obj);
 	if (err)
 		return err;
+	if (config->tuning &&
+	    bpf_map_update_elem(bpf_map__fd(skel->maps.tuning), &zero,
+				config->tuning, BPF_ANY))
+		return -errno;
 	return fill_ports(skel->maps.ports, config->ports) ?:
 	       fill_links(skel, config->rows, config->n_rows);
 }
@@ -205,6 +187,7 @@ int program_open(struct program *program, const struct program_config *config,
 	memset(program, 0, sizeof(*program));
 	program->fd = -1;
 	program->config = config;
+	program->shared = maps->shared;
 	program->skel = skel = guard_bpf__open();
 	if (!skel)
 		return explain_refusal(f, -errno);
@@ -222,7 +205,8 @@ int program_open(struct program *program, const struct program_config *config,
 				  config->chained);
 	err = reuse(skel->maps.keyring, maps->keyring) ?:
 	      reuse(skel->maps.counters, maps->counters) ?:
-	      reuse(skel->maps.counter_names, maps->counter_names);
+	      reuse(skel->maps.counter_names, maps->counter_names) ?:
+	      shared_reuse(maps->shared, skel->obj);
 	return err ? explain_refusal(f, err) : 0;
 }
 

@@ -9,6 +9,7 @@
 #include "fault.h"
 #include "interface.h"
 #include "keyring.h"
+#include "shared.h"
 
 struct guard_bpf;
 
@@ -17,6 +18,7 @@ struct program_config;
 struct program {
 	struct guard_bpf *skel;
 	const struct program_config *config;
+	struct shared *shared;
 	struct counter_names names;
 	int fd; /* of the program, once loaded; not to be closed */
 };
@@ -27,17 +29,14 @@ struct program_maps {
 	int keyring;
 	int counters;
 	int counter_names;
+	struct shared *shared; /* what is missing there is added */
 };
-
-#define PROGRAM_MAPS_NONE                                                      \
-	((struct program_maps){ .keyring = -1, .counters = -1,                 \
-				.counter_names = -1 })
 
 struct program_config {
 	struct settings settings;
 	bool chained; /* which entry point: behind a dispatcher, or alone */
 	const struct port_policy *ports; /* PORT_COUNT of them */
-	const struct tuning *tuning; /* NULL: the default */
+	const struct tuning *tuning; /* NULL: as it is, or the default */
 	const struct link_row *rows;
 	size_t n_rows;
 };
@@ -64,6 +63,9 @@ int program_wait(void);
 /* Puts @ring in force in the map of maps @keyring_fd, in one step. */
 int program_set_keyring(int keyring_fd, const struct keyring *ring);
 int program_get_keyring(int keyring_fd, struct keyring *ring);
+
+/* The slot that has this name, or a free one that is given it; -ENOSPC. */
+int program_find_slot(struct counter_names *names, const char *name);
 
 /* Totals over all CPUs. */
 int program_read_counters(int counters_fd, struct counters *sum);

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "acceptor.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "accept.skel.h"
+#include "pins.h"
+#include "program.h"
+#include "tc.h"
+
+#define KFUNC "bpf_sk_assign_tcp_reqsk"
+
+#define PIN_DEVICES "acceptors"
+#define PIN_ACK_COUNTERS "ack_counters"
+#define PIN_ACK_NAMES "ack_names"
+#define DEVICES_MAX 8192
+
+bool acceptor_possible(char why[WHY_SILENT_MAX])
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool can;
+
+	can = !libbpf_get_error(btf) &&
+	      btf__find_by_name_kind(btf, KFUNC, BTF_KIND_FUNC) > 0;
+	if (!libbpf_get_error(btf))
+		btf__free(btf);
+	if (!can)
+		snprintf(why, WHY_SILENT_MAX, "%s",
+			 "no " KFUNC " (Linux 6.9)");
+	return can;
+}
+
+/* Gives each outcome the slot that has its name, or a free one. */
+static int assign_slots(struct accept_bpf *skel, struct counter_names *names)
+{
+	int slot;
+
+#define X(ack, meaning)                                                        \
+	slot = program_find_slot(names, #ack);                                 \
+	if (slot < 0)                                                          \
+		return slot;                                                   \
+	skel->rodata->ack_slot[A_##ack] = (__u8)slot;
+	ACKS(X)
+#undef X
+	return 0;
+}
+
+/* Goes on with a map that is pinned. */
+static int reuse_pin(struct bpf_map *map, const char *name)
+{
+	int fd = pins_open(0, name), err;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return err;
+}
+
+static int open_one(struct acceptor *a, int bare, struct shared *shared)
+{
+	struct counter_names names = { 0 };
+	struct accept_bpf *skel, *first = a->skel[0];
+	__u32 zero = 0;
+	int err, fd;
+
+	a->skel[bare] = skel = accept_bpf__open();
+	if (!skel)
+		return -errno;
+	fd = pins_open(0, PIN_ACK_NAMES);
+	if (fd >= 0) {
+		bpf_map_lookup_elem(fd, &zero, &names);
+		close(fd);
+	}
+	skel->rodata->no_ethernet = (__u8)bare;
+	err = assign_slots(skel, &names) ?:
+	      shared_reuse(shared, skel->obj);
+	if (err)
+		return err;
+	if (bare)
+		err = bpf_map__reuse_fd(skel->maps.ack_counters,
+					bpf_map__fd(first->maps.ack_counters)) ?:
+		      bpf_map__reuse_fd(skel->maps.ack_names,
+					bpf_map__fd(first->maps.ack_names));
+	else
+		err = reuse_pin(skel->maps.ack_counters, PIN_ACK_COUNTERS) ?:
+		      reuse_pin(skel->maps.ack_names, PIN_ACK_NAMES);
+	err = err ?: accept_bpf__load(skel) ?: shared_adopt(shared, skel->obj);
+	if (!err && bpf_map_update_elem(bpf_map__fd(skel->maps.ack_names), &zero,
+					&names, BPF_ANY))
+		err = -errno;
+	return err;
+}
+
+int acceptor_open(struct acceptor *a, struct shared *shared,
+		  char why[WHY_SILENT_MAX])
+{
+	int err;
+
+	memset(a, 0, sizeof(*a));
+	if (!acceptor_possible(why))
+		return -EOPNOTSUPP;
+	err = open_one(a, 0, shared) ?: open_one(a, 1, shared);
+	if (err) {
+		snprintf(why, WHY_SILENT_MAX, "its tc program can't be loaded: %s",
+			 strerror(-err));
+		acceptor_close(a);
+		return err;
+	}
+	a->loaded = true;
+	return 0;
+}
+
+void acceptor_close(struct acceptor *a)
+{
+	accept_bpf__destroy(a->skel[1]);
+	accept_bpf__destroy(a->skel[0]);
+	memset(a, 0, sizeof(*a));
+}
+
+/* Which devices have it; the value says whether we made their qdisc. */
+static int open_devices(void)
+{
+	int fd = pins_open(0, PIN_DEVICES), err;
+
+	if (fd != -ENOENT)
+		return fd;
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "acceptors", sizeof(__u32),
+			    sizeof(__u32), DEVICES_MAX, NULL);
+	if (fd < 0)
+		return -errno;
+	err = pins_make() ?: pins_put_first(fd, 0, PIN_DEVICES);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* Remembered before it is done: who is killed in between leaves a device that
+ * is remembered and has nothing, and not the other way round. */
+static int attach_one(struct acceptor *a, int devices, unsigned int ifindex,
+		      bool bare)
+{
+	int prog = bpf_program__fd(a->skel[bare]->progs.tfoguard_ack), err;
+	__u32 made = 0, key = ifindex;
+	bool made_now;
+
+	if (bpf_map_lookup_elem(devices, &key, &made) &&
+	    bpf_map_update_elem(devices, &key, &made, BPF_NOEXIST))
+		return -errno;
+	err = tc_attach(ifindex, prog, &made_now);
+	made = made || made_now;
+	if (err)
+		bpf_map_delete_elem(devices, &key);
+	else if (bpf_map_update_elem(devices, &key, &made, BPF_ANY))
+		err = -errno;
+	return err;
+}
+
+int acceptor_attach(struct acceptor *a, const struct interface *iface,
+		    char why[WHY_SILENT_MAX])
+{
+	bool bare = interface_kind(iface) == LINK_BARE_IP;
+	int devices = open_devices(), err = devices < 0 ? devices : 0;
+	const struct {
+		const char *name;
+		int fd;
+	} pins[] = {
+		{ PIN_ACK_COUNTERS,
+		  bpf_map__fd(a->skel[0]->maps.ack_counters) },
+		{ PIN_ACK_NAMES, bpf_map__fd(a->skel[0]->maps.ack_names) },
+	};
+
+	for (int i = 0; !err && i < 2; i++) {
+		err = pins_put_first(pins[i].fd, 0, pins[i].name);
+		if (err == -EEXIST)
+			err = 0;
+	}
+	for (size_t i = 0; !err && i < iface->n_rows; i++)
+		err = attach_one(a, devices, iface->rows[i].link.ifindex, bare);
+	if (devices >= 0)
+		close(devices);
+	if (err)
+		snprintf(why, WHY_SILENT_MAX, "tc refused its program: %s",
+			 strerror(-err));
+	return err;
+}
+
+static bool is_wanted(const struct acceptor_device *wanted, size_t n,
+		      unsigned int ifindex)
+{
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+int acceptor_keep(const struct acceptor_device *wanted, size_t n)
+{
+	int devices = pins_open(0, PIN_DEVICES), err = 0;
+	__u32 key, next, made, *at = NULL;
+
+	if (devices < 0)
+		return devices == -ENOENT ? 0 : devices;
+	while (!err && !bpf_map_get_next_key(devices, at, &next)) {
+		key = next;
+		if (is_wanted(wanted, n, key) ||
+		    bpf_map_lookup_elem(devices, &key, &made)) {
+			at = &key;
+			continue;
+		}
+		err = tc_detach(key, made);
+		if (!err && bpf_map_delete_elem(devices, &key))
+			err = -errno;
+		at = NULL; /* from the start: the key is gone */
+	}
+	close(devices);
+	return err;
+}
+
+int acceptor_counters(struct counters *counters, struct counter_names *names)
+{
+	int fd = pins_open(0, PIN_ACK_COUNTERS), err;
+	__u32 zero = 0;
+
+	if (fd < 0)
+		return fd;
+	err = program_read_counters(fd, counters);
+	close(fd);
+	fd = pins_open(0, PIN_ACK_NAMES);
+	if (fd < 0)
+		return fd;
+	if (!err && bpf_map_lookup_elem(fd, &zero, names))
+		err = -errno;
+	close(fd);
+	return err;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What takes the ACKs of answers: the tc program, on every device that owns an
+ * address behind a guard of this network namespace. Without it a guard must not
+ * answer.
+ */
+#ifndef TFOGUARD_ACCEPTOR_H
+#define TFOGUARD_ACCEPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+#include "interface.h"
+#include "shared.h"
+
+#define WHY_SILENT_MAX 48
+
+struct acceptor {
+	struct accept_bpf *skel[2]; /* for Ethernet, for bare IP */
+	bool loaded;
+};
+
+/* Whether the kernel has what it takes; else @why says what is missing. */
+bool acceptor_possible(char why[WHY_SILENT_MAX]);
+
+/* Loads it with the namespace's maps; what is missing there is added. */
+int acceptor_open(struct acceptor *, struct shared *, char why[WHY_SILENT_MAX]);
+void acceptor_close(struct acceptor *);
+
+/* Attaches it to the devices of @iface, and remembers them in pins. On failure
+ * none of them has it that had not. */
+int acceptor_attach(struct acceptor *, const struct interface *iface,
+		    char why[WHY_SILENT_MAX]);
+
+/* A device that needs it. */
+struct acceptor_device {
+	unsigned int ifindex;
+};
+
+/* Takes it off every device but these. */
+int acceptor_keep(const struct acceptor_device *, size_t n);
+
+/* Totals of what became of ACKs, with the names of their slots; -ENOENT where
+ * nothing was ever answered here. */
+int acceptor_counters(struct counters *, struct counter_names *);
+
+#endif
