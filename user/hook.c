@@ -131,6 +131,12 @@ int hook_refused(const struct hook *hook, int err, struct fault *f)
 			     hook->ifname);
 		return fault_fail(f, EXIT_FAILED, err,
 				  "another XDP program is on it");
+	case E2BIG:
+		fault_advise(f, "take one of its other programs off; an "
+				"exchange, too, needs a free place");
+		return fault_fail(f, EXIT_FAILED, err,
+				  "libxdp's dispatcher has no room for one more "
+				  "program");
 	case ENODEV:
 		return fault_fail(f, EXIT_FAILED, err, "it went away");
 	}
