@@ -91,7 +91,7 @@ int cmd_attach(int argc, char **argv)
 
 	ports_guard_all(a.ports);
 	a.request.ports = a.ports;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	if (guard_attach(&a.request, &f))
 		return output_fault(&a.output, &f);
 	return EXIT_DONE;

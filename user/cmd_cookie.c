@@ -99,7 +99,7 @@ int cmd_cookie(int argc, char **argv)
 	unsigned int words;
 	json_t *list;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	words = read_path(a.address, &path);
 	if (!words) {
 		fault_tried(&f, "make a cookie for %s and %s", a.address[0],

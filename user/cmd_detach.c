@@ -45,7 +45,7 @@ int cmd_detach(int argc, char **argv)
 	struct arguments a = { 0 };
 	struct fault f = { 0 };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	if (guard_detach(a.ifname, &f))
 		return output_fault(&a.output, &f);
 	return EXIT_DONE;

@@ -96,7 +96,7 @@ int cmd_doctor(int argc, char **argv)
 	char real[IF_NAMESIZE];
 	int err;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "examine %s", a.ifname ?: "this network namespace");
 	if (a.ifname)
 		a.ifname = ifname_real(a.ifname, real);

@@ -245,13 +245,13 @@ int cmd_explain(int argc, char **argv)
 	int err, bare_ip = 0;
 
 	ports_guard_all(a.ports);
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "explain %s", a.file);
 	program_catch_complaints();
 	err = open_capture(&a, &capture, &bare_ip, &f) ?:
 	      explain(&a, capture, bare_ip, &f);
 	if (capture)
 		pcap_close(capture);
-	fflush(stdout);
+	output_flush();
 	return err ? output_fault(&a.output, &f) : EXIT_DONE;
 }

@@ -119,7 +119,7 @@ int cmd_key(int argc, char **argv)
 	struct keyring ring;
 	int err, n;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "show the keys");
 	n = kernel_keys(keys);
 	if (n < 0) {

@@ -218,7 +218,8 @@ static int watch(struct arguments *a, struct fault *f)
 
 	w.arguments = a;
 	while (!(err = guard_each(a->ifname, print_rates, &w, f))) {
-		fflush(stdout);
+		if (output_flush())
+			break; /* told at exit */
 		nanosleep(&second, NULL);
 		w.seconds = now_s() - then;
 		then += w.seconds;
@@ -231,7 +232,7 @@ int cmd_stats(int argc, char **argv)
 	struct arguments a = { 0 };
 	struct fault f = { 0 };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "read the counters%s%s", a.ifname ? " of " : "",
 		    a.ifname ?: "");
 	if (a.watch ? watch(&a, &f) :

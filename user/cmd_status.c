@@ -298,7 +298,7 @@ int cmd_status(int argc, char **argv)
 	struct arguments a = { 0 };
 	struct fault f = { 0 };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "tell the status%s%s", a.ifname ? " of " : "",
 		    a.ifname ?: "");
 	if (guard_each(a.ifname, print_one, &a, &f))

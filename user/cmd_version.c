@@ -34,7 +34,7 @@ int cmd_version(int argc, char **argv)
 	struct output out = { 0 };
 	struct utsname kernel;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &out);
+	output_parse(&argp, argc, argv, &out);
 	uname(&kernel);
 	if (out.json)
 		output_json(&out, json_pack("{s:s,s:i,s:s,s:s}", "version",

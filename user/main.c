@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "fault.h"
+#include "output.h"
 
 static const struct command {
 	const char *name, *arguments, *meaning;
@@ -32,11 +33,23 @@ static void print_help(FILE *to)
 	      to);
 }
 
+static int unknown_command(char **argv)
+{
+	struct output out = output_asked(NULL, argv);
+	struct fault f = { 0 };
+
+	fault_tried(&f, "run \"tfoguard %s\"", argv[1]);
+	fault_advise(&f, "see \"tfoguard --help\"");
+	fault_fail(&f, EXIT_USAGE, 0, "there is no such command");
+	return output_fault(&out, &f);
+}
+
 int main(int argc, char **argv)
 {
 	char name[64];
 
 	argp_err_exit_status = EXIT_USAGE;
+	output_check_at_exit(argv);
 	if (sodium_init() < 0) {
 		fputs("tfoguard: libsodium can't be initialised\n", stderr);
 		return EXIT_FAILED;
@@ -60,8 +73,5 @@ int main(int argc, char **argv)
 		argv[1] = name;
 		return commands[i].run(argc - 1, argv + 1);
 	}
-	fprintf(stderr, "tfoguard: there is no command \"%s\"; see \"tfoguard "
-			"--help\"\n",
-		argv[1]);
-	return EXIT_USAGE;
+	return unknown_command(argv);
 }

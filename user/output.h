@@ -17,6 +17,20 @@ struct output {
 /* -j and -p, as a child parser whose input is a struct output. */
 extern const struct argp output_argp;
 
+/* What @argv asks for, of which parsing may break off before it gets there.
+ * Short options that take an argument are those of @known. */
+struct output output_asked(const struct argp_option *known, char **argv);
+
+/* argp_parse() of all of @argv; errors are told as JSON where that is asked
+ * for, and end the program in any case. */
+void output_parse(const struct argp *, int argc, char **argv, void *input);
+
+/* Writes out what was printed; negative errno where any of it was lost. */
+int output_flush(void);
+
+/* From now on the program ends with an error where output was lost. */
+void output_check_at_exit(char **argv);
+
 /* Prints @value and a newline, and releases it. */
 void output_json(const struct output *out, json_t *value);
 

@@ -181,7 +181,7 @@ usage() { harmless 2 "$1" at_server tfoguard "${@:2}"; } # TEXT ARGUMENT...
 
 @test "usage: no command, or an unknown one" {
 	usage "Usage"
-	usage 'there is no command "atach"' atach s0
+	usage 'cannot run "tfoguard atach": there is no such command' atach s0
 }
 
 @test "usage: no interface, or two" {
@@ -445,6 +445,23 @@ json_error() { # EXIT COMMAND...
 	json_error 2 at_server tfoguard cookie -j x y --key 1-2-3-4
 	json_error 1 as_nobody attach -j s0
 	json_error 1 at_server tfoguard attach -p nosuch
+}
+
+@test "errors as JSON: usage" {
+	for arguments in "attach -j" "attach s0 -j s1" "attach --json s0 -m hw" \
+		"attach -p s0 --frobnicate" "attach -jx s0" "attach s0 --port 0 -j" \
+		"stats -wj s0 s1" "cookie -j" "explain -j" "key -j rotate" \
+		"version -j 1" "doctor -pj a b" "status -j a b" "detach -j" "atach -j"; do
+		# shellcheck disable=SC2086 # command and arguments
+		json_error 2 tfoguard $arguments
+	done
+	json_error 2 tfoguard attach -j s0 --mode hw
+	[ "$(jq -c .error <<<"$stderr")" = '{"tried":"read the arguments of \"tfoguard attach\"",'\
+'"why":"\"hw\" is not native or skb","do":"see \"tfoguard attach --help\""}' ]
+	# Not asked for: what follows --key is a key.
+	run -2 --separate-stderr tfoguard cookie a -kj
+	[[ $stderr == "tfoguard cookie: "* ]]
+	[ "$(tfoguard attach -j --help | head -1)" = "$(tfoguard attach --help | head -1)" ]
 }
 
 @test "errors as JSON: whatever the name" {
