@@ -23,9 +23,6 @@
 
 #include "netlink.h"
 
-/* Another process may change the rules while they are dumped (EINTR). */
-#define DUMP_TRIES 5
-
 /* Expressions of nftables and targets of iptables, by name. */
 static const struct {
 	const char *name;
@@ -318,31 +315,47 @@ static int search_rule(const struct nlmsghdr *nlh, void *arg)
 	return search->err ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
-static int dump_nft(unsigned int type, mnl_cb_t each, struct nft_search *search)
+static void forget_chains(void *arg)
+{
+	struct nft_search *search = arg;
+
+	free(search->outbound);
+	search->outbound = NULL;
+	search->n_outbound = 0;
+}
+
+static void forget_rules(void *arg)
+{
+	struct nft_search *search = arg;
+
+	firewall_free(search->found);
+}
+
+static int dump_nft(unsigned int type, void (*forget)(void *), mnl_cb_t each,
+		    struct nft_search *search)
 {
 	struct nfgenmsg header = { .nfgen_family = NFPROTO_UNSPEC,
 				   .version = NFNETLINK_V0 };
+	struct netlink_request request = {
+		.bus = NETLINK_NETFILTER,
+		.type = NFNL_SUBSYS_NFTABLES << 8 | type,
+		.header = &header,
+		.size = sizeof(header),
+	};
 
-	return netlink_dump(NETLINK_NETFILTER,
-			    NFNL_SUBSYS_NFTABLES << 8 | type, &header,
-			    sizeof(header), each, search);
+	return netlink_dump(&request, forget, each, search);
 }
 
 static int read_nft(struct firewall *all)
 {
-	int err = 0;
+	struct nft_search search = { .found = all };
+	int err;
 
-	for (int i = 0; i < DUMP_TRIES; i++) {
-		struct nft_search search = { .found = all };
-
-		firewall_free(all);
-		err = dump_nft(NFT_MSG_GETCHAIN, keep_outbound, &search) ?:
-		      dump_nft(NFT_MSG_GETRULE, search_rule, &search);
-		err = search.err ?: err;
-		free(search.outbound);
-		if (err != -EINTR)
-			break;
-	}
+	err = dump_nft(NFT_MSG_GETCHAIN, forget_chains, keep_outbound,
+		       &search) ?:
+	      dump_nft(NFT_MSG_GETRULE, forget_rules, search_rule, &search);
+	err = search.err ?: err;
+	forget_chains(&search);
 	/* What nfnetlink and the bus say where there is no nf_tables. */
 	if (err == -EINVAL || err == -EOPNOTSUPP || err == -EPROTONOSUPPORT)
 		return 0;

@@ -49,10 +49,16 @@ static int compare(const struct nlmsghdr *nlh, void *arg)
 const char *ifname_real(const char *name, char real[IF_NAMESIZE])
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	struct netlink_request request = {
+		.bus = NETLINK_ROUTE,
+		.type = RTM_GETLINK,
+		.header = &ifi,
+		.size = sizeof(ifi),
+	};
 	struct search search = { .name = name, .real = real };
 
 	real[0] = '\0';
-	netlink_dump(NETLINK_ROUTE, RTM_GETLINK, &ifi, sizeof(ifi), compare,
-		     &search);
+	/* What an incomplete dump found is found. */
+	netlink_dump(&request, NULL, compare, &search);
 	return real[0] ? real : name;
 }

@@ -122,14 +122,27 @@ static int read_device(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
+static void forget_devices(void *arg)
+{
+	struct devices *all = arg;
+
+	free(all->list);
+	*all = (struct devices){ 0 };
+}
+
 static int read_devices(struct devices *all)
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	struct netlink_request request = {
+		.bus = NETLINK_ROUTE,
+		.type = RTM_GETLINK,
+		.header = &ifi,
+		.size = sizeof(ifi),
+	};
 	int err;
 
 	*all = (struct devices){ 0 };
-	err = netlink_dump(NETLINK_ROUTE, RTM_GETLINK, &ifi, sizeof(ifi),
-			   read_device, all);
+	err = netlink_dump(&request, forget_devices, read_device, all);
 	return err ?: all->err;
 }
 
@@ -378,6 +391,13 @@ static int search_route(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
+static void forget_route(void *arg)
+{
+	struct route_search *search = arg;
+
+	search->found = 0;
+}
+
 int interface_routes_take_data(char *text, size_t size)
 {
 	static const unsigned char families[] = { AF_INET, AF_INET6 };
@@ -385,8 +405,14 @@ int interface_routes_take_data(char *text, size_t size)
 
 	for (size_t i = 0; i < sizeof(families) && !search.found; i++) {
 		struct rtmsg rtm = { .rtm_family = families[i] };
-		int err = netlink_dump(NETLINK_ROUTE, RTM_GETROUTE, &rtm,
-				       sizeof(rtm), search_route, &search);
+		struct netlink_request request = {
+			.bus = NETLINK_ROUTE,
+			.type = RTM_GETROUTE,
+			.header = &rtm,
+			.size = sizeof(rtm),
+		};
+		int err = netlink_dump(&request, forget_route, search_route,
+				       &search);
 
 		/* A kernel without IPv6 has no such routes. */
 		if (err && err != -EAFNOSUPPORT && err != -EOPNOTSUPP)

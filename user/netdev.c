@@ -65,18 +65,26 @@ int netdev_xdp_features(__u32 ifindex, __u64 *features)
 	struct genlmsghdr get_family = { .cmd = CTRL_CMD_GETFAMILY,
 					 .version = 1 };
 	struct genlmsghdr get_device = { .cmd = NETDEV_DEV_GET, .version = 1 };
+	struct netlink_request request = {
+		.bus = NETLINK_GENERIC,
+		.type = GENL_ID_CTRL,
+		.header = &get_family,
+		.size = sizeof(get_family),
+	};
 	struct features_search search = { .ifindex = ifindex };
 	__u16 family = 0;
 	int err;
 
-	err = netlink_dump(NETLINK_GENERIC, GENL_ID_CTRL, &get_family,
-			   sizeof(get_family), find_family, &family);
+	/* One family, one device: what came before needs no forgetting. */
+	err = netlink_dump(&request, NULL, find_family, &family);
 	if (err)
 		return err;
 	if (!family)
 		return -EOPNOTSUPP;
-	err = netlink_dump(NETLINK_GENERIC, family, &get_device,
-			   sizeof(get_device), find_features, &search);
+	request.type = family;
+	request.header = &get_device;
+	request.size = sizeof(get_device);
+	err = netlink_dump(&request, NULL, find_features, &search);
 	if (err)
 		return err;
 	if (!search.found)

@@ -10,6 +10,8 @@
 /* A dump's message can be as large as the kernel likes, up to 32 KiB. */
 #define BUFFER_SIZE 32768
 
+#define DUMP_TRIES 20
+
 static int exchange(struct mnl_socket *nl, struct nlmsghdr *nlh, char *buffer,
 		    mnl_cb_t each, void *arg)
 {
@@ -30,35 +32,46 @@ static int exchange(struct mnl_socket *nl, struct nlmsghdr *nlh, char *buffer,
 	return 0;
 }
 
-int netlink_dump(int bus, unsigned int type, const void *header, size_t size,
-		 mnl_cb_t each, void *arg)
+static int dump(const struct netlink_request *request, char *buffer,
+		mnl_cb_t each, void *arg)
 {
-	struct mnl_socket *nl;
+	struct mnl_socket *nl = mnl_socket_open2(request->bus, SOCK_CLOEXEC);
+	int err = 0, strict = request->strict;
 	struct nlmsghdr *nlh;
-	char *buffer;
-	int err;
 
-	buffer = malloc(BUFFER_SIZE);
-	if (!buffer)
-		return -ENOMEM;
-	nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
-	if (!nl) {
+	if (!nl)
+		return -errno;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    (strict && mnl_socket_setsockopt(nl, NETLINK_GET_STRICT_CHK,
+					     &strict, sizeof(strict)))) {
 		err = -errno;
 		goto out;
 	}
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		err = -errno;
-		goto out_close;
-	}
 	nlh = mnl_nlmsg_put_header(buffer);
-	nlh->nlmsg_type = (__u16)type;
+	nlh->nlmsg_type = (__u16)request->type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	nlh->nlmsg_seq = (__u32)time(NULL);
-	memcpy(mnl_nlmsg_put_extra_header(nlh, size), header, size);
+	memcpy(mnl_nlmsg_put_extra_header(nlh, request->size), request->header,
+	       request->size);
 	err = exchange(nl, nlh, buffer, each, arg);
-out_close:
-	mnl_socket_close(nl);
 out:
+	mnl_socket_close(nl);
+	return err;
+}
+
+int netlink_dump(const struct netlink_request *request,
+		 void (*restart)(void *arg), mnl_cb_t each, void *arg)
+{
+	char *buffer = malloc(BUFFER_SIZE);
+	int err = -EINTR;
+
+	if (!buffer)
+		return -ENOMEM;
+	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
+		if (restart)
+			restart(arg);
+		err = dump(request, buffer, each, arg);
+	}
 	free(buffer);
 	return err;
 }

@@ -4,13 +4,26 @@
 #define TFOGUARD_NETLINK_H
 
 #include <libmnl/libmnl.h>
+#include <stdbool.h>
 #include <stddef.h>
 
+struct netlink_request {
+	int bus; /* NETLINK_ROUTE, … */
+	unsigned int type; /* of the message */
+	const void *header; /* what follows the netlink header */
+	size_t size;
+	/* Have the kernel heed all of the header and refuse what it can't
+	 * (NETLINK_GET_STRICT_CHK). */
+	bool strict;
+};
+
 /*
- * Sends a dump request of @type with the @size bytes of @header and hands each
- * message to @each. Returns 0 or negative errno.
+ * Asks for a dump and hands each message to @each. What changed while it was
+ * dumped makes it incomplete: it is asked for again, some twenty times; each
+ * time @restart, where it is not NULL, is to forget what came before. Returns 0
+ * or negative errno, -EINTR where it never came whole.
  */
-int netlink_dump(int bus, unsigned int type, const void *header, size_t size,
+int netlink_dump(const struct netlink_request *, void (*restart)(void *arg),
 		 mnl_cb_t each, void *arg);
 
 #endif
