@@ -51,8 +51,27 @@ stage struct link *our_link(const struct syn *s)
 	return NULL;
 }
 
-/* By the routing table: delivered here, not forwarded? */
-stage int is_local(struct xdp_md *ctx, const struct syn *s, __u32 ifindex)
+/* An address of this host's? */
+stage int is_own_address(const struct syn *s)
+{
+	struct local_prefix to = { .len = 128 };
+
+	if (s->family == FAMILY_ipv4) {
+		to.address[LOCAL_IPV4_AT - 2] = 0xff;
+		to.address[LOCAL_IPV4_AT - 1] = 0xff;
+		__builtin_memcpy(&to.address[LOCAL_IPV4_AT],
+				 (void *)&s->path + 4, 4);
+	} else {
+		__builtin_memcpy(to.address, (void *)&s->path + 16, 16);
+	}
+	return bpf_map_lookup_elem(&locals, &to) != NULL;
+}
+
+/* By the routing table: not forwarded? It sees rules of policy, and what
+ * changed since the table of addresses was written; but it also says so of what
+ * it has no route for, and of all where the device does not forward, which may
+ * be for a container that shares the device's MAC. */
+stage int is_kept(struct xdp_md *ctx, const struct syn *s, __u32 ifindex)
 {
 	struct bpf_fib_lookup fib = {
 		.ifindex = ifindex,
@@ -73,7 +92,6 @@ stage int is_local(struct xdp_md *ctx, const struct syn *s, __u32 ifindex)
 		__builtin_memcpy(fib.ipv6_dst, (void *)&s->path + 16, 16);
 	}
 	way = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	/* Where the device does not forward, what it is sent is local or lost. */
 	return way == BPF_FIB_LKUP_RET_NOT_FWDED ||
 	       way == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
@@ -249,7 +267,7 @@ stage void hear_offer(const struct syn *s, const struct tcp_sock *listener,
 		h->has_key = 1;
 }
 
-/* By tag, MAC and routing table: for this host's own stack? */
+/* By tag, MAC, address and routing table: for this host's own stack? */
 stage int is_ours(struct xdp_md *ctx, const struct syn *s, struct heard *h)
 {
 	struct link *link;
@@ -257,7 +275,7 @@ stage int is_ours(struct xdp_md *ctx, const struct syn *s, struct heard *h)
 	if (settings.vlans_hidden)
 		return 0;
 	link = our_link(s);
-	if (!link || !is_local(ctx, s, link->ifindex))
+	if (!link || !is_own_address(s) || !is_kept(ctx, s, link->ifindex))
 		return 0;
 	h->ifindex = link->ifindex;
 	return 1;

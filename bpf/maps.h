@@ -90,6 +90,15 @@ struct {
 	__type(value, __u32);
 } list_sizes SEC(".maps");
 
+/* What this host takes for its own. Written by user space, read by look. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1 << 20); /* of what is there, none is made ahead */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct local_prefix);
+	__type(value, __u8);
+} locals SEC(".maps");
+
 /* Written by the exit alone, read by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -218,6 +218,18 @@ struct port_state {
 };
 
 /*
+ * Destinations that this host takes for its own: its addresses, and what its
+ * table of local routes says. IPv4 as ::ffff:a.b.c.d, so that one table serves
+ * both. The key of an LPM trie.
+ */
+struct local_prefix {
+	__u32 len; /* in bits, of the 128 */
+	__u8 address[16]; /* network byte order; zero behind the prefix */
+};
+
+#define LOCAL_IPV4_AT 12 /* where an IPv4 address stands; 0xffff before it */
+
+/*
  * Counters live in slots that have names, so that a map outlives the program
  * that made it: a newer program finds its verdicts by name, takes free slots
  * for new ones, and what it no longer counts keeps its total.
@@ -285,6 +297,7 @@ _Static_assert(sizeof(struct turn) == 8, "shared with BPF maps");
 _Static_assert(sizeof(struct port_policy) == 12, "shared with BPF maps");
 _Static_assert(sizeof(struct link_key) == 8, "shared with BPF maps");
 _Static_assert(sizeof(struct link) == 24, "shared with BPF maps");
+_Static_assert(sizeof(struct local_prefix) == 20, "shared with BPF maps");
 _Static_assert(sizeof(struct settings) == 9, "shared with BPF maps");
 _Static_assert(sizeof(struct guard_record) == 256, "shared with BPF maps");
 _Static_assert(VERDICT_COUNT <= COUNTER_SLOTS, "a slot for each verdict");

@@ -10,6 +10,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -113,19 +114,34 @@ static void listen_on(int port)
 		die("a listener", errno);
 }
 
+/* The frames' destinations, on a device of theirs. */
+static void fill_tables(struct tables *tables)
+{
+	static const char *const addresses[] = { "::ffff:192.0.2.2",
+						 "fd00:99::2" };
+	struct link_row here = { .link.ifindex = 1 };
+	struct local_prefix local = { .len = 128 };
+
+	memcpy(&here.link.mac[0], "\x02\0\0\0\0\0\0\0", 8);
+	if (tables_add_row(tables, &here))
+		die("tables", ENOMEM);
+	for (int i = 0; i < 2; i++) {
+		inet_pton(AF_INET6, addresses[i], local.address);
+		if (tables_append_local(tables, &local))
+			die("tables", ENOMEM);
+	}
+	tables_sort(tables);
+}
+
 static struct judge *open_judge(void)
 {
 	static struct port_policy ports[PORT_COUNT];
-	struct link_row here = { .link.ifindex = 1,
-				 .link.mac = { 0x020000000000 } };
-	struct program_config config = {
-		.ports = ports, .rows = &here, .n_rows = 1,
-	};
+	struct program_config config = { .ports = ports };
 	struct fault f = { 0 };
 	struct keyring ring;
 	struct judge *judge;
 
-	memcpy(&here.link.mac[0], "\x02\0\0\0\0\0\0\0", 8);
+	fill_tables(&config.tables);
 	ports_guard_all(ports);
 	ports[DROP_PORT].forged = FORGED_drop;
 	/* As between two rotations: current and previous. */
@@ -135,6 +151,7 @@ static struct judge *open_judge(void)
 		fprintf(stderr, "bench: %s\n", f.why);
 		exit(1);
 	}
+	tables_free(&config.tables);
 	return judge;
 }
 

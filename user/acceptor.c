@@ -182,8 +182,9 @@ int acceptor_attach(struct acceptor *a, const struct interface *iface,
 		if (err == -EEXIST)
 			err = 0;
 	}
-	for (size_t i = 0; !err && i < iface->n_rows; i++)
-		err = attach_one(a, devices, iface->rows[i].link.ifindex, bare);
+	for (size_t i = 0; !err && i < iface->tables.n_rows; i++)
+		err = attach_one(a, devices,
+				 iface->tables.rows[i].link.ifindex, bare);
 	if (devices >= 0)
 		close(devices);
 	if (err)

@@ -11,6 +11,7 @@
 #include "judge.h"
 #include "kernel.h"
 #include "keytext.h"
+#include "locals.h"
 #include "output.h"
 #include "ports.h"
 
@@ -139,10 +140,18 @@ static int open_capture(const struct arguments *a, pcap_t **capture,
 				  "unknown");
 }
 
+/* A device of this namespace; with --live, its addresses. */
+static int read_tables(const struct arguments *a, struct tables *tables)
+{
+	struct link_row here = { .link.ifindex = LOOPBACK_IFINDEX };
+
+	return tables_add_row(tables, &here) ?:
+	       (a->live ? locals_read(tables) : 0);
+}
+
 static int start_judge(const struct arguments *a, int bare_ip,
 		       struct judge **judge, struct fault *f)
 {
-	struct link_row here = { .link.ifindex = LOOPBACK_IFINDEX };
 	struct program_config config = {
 		.settings = {
 			.no_ethernet = (__u8)bare_ip,
@@ -150,15 +159,20 @@ static int start_judge(const struct arguments *a, int bare_ip,
 			.any_mac = 1,
 		},
 		.ports = a->ports,
-		.rows = &here,
-		.n_rows = 1,
 	};
 	struct keyring ring;
-	int err;
+	int err = read_tables(a, &config.tables);
 
-	set_ring(a, &ring);
-	err = judge_open(judge, &config, &ring, f);
-	explicit_bzero(&ring, sizeof(ring));
+	if (err) {
+		fault_fail(f, EXIT_FAILED, err,
+			   "this namespace's addresses can't be read: %s",
+			   strerror(-err));
+	} else {
+		set_ring(a, &ring);
+		err = judge_open(judge, &config, &ring, f);
+		explicit_bzero(&ring, sizeof(ring));
+	}
+	tables_free(&config.tables);
 	return err;
 }
 

@@ -35,6 +35,7 @@
 #define PIN_PORTS "ports"
 #define PIN_UNTAGGED "untagged"
 #define PIN_VLANS "vlans"
+#define PIN_LOCALS "locals"
 
 static const char *const mode_names[] = {
 #define X(mode, meaning) #mode,
@@ -331,6 +332,7 @@ static int prepare_pins(const struct attachment *a)
 		{ PIN_PORTS, bpf_map__fd(skel->maps.ports), true },
 		{ PIN_UNTAGGED, bpf_map__fd(skel->maps.untagged), true },
 		{ PIN_VLANS, bpf_map__fd(skel->maps.vlans), true },
+		{ PIN_LOCALS, bpf_map__fd(skel->maps.locals), true },
 		{ PIN_TURN, bpf_map__fd(skel->maps.turn), a->config.chained },
 		{ PIN_TAKEN, bpf_map__fd(skel->maps.taken), a->config.chained },
 		{ PIN_RECORD, bpf_map__fd(skel->maps.record), true },
@@ -521,19 +523,25 @@ static int attach_over(struct attachment *a, const struct kept *kept,
 	return err;
 }
 
-static void set_settings(struct settings *settings,
-			 const struct guard_request *request,
-			 const struct interface *iface)
+static int set_settings(struct settings *settings,
+			const struct guard_request *request,
+			const struct interface *iface, struct fault *f)
 {
 	char route[64];
+	int take_data = interface_routes_take_data(route, sizeof(route));
 
+	if (take_data < 0)
+		return fault_fail(f, EXIT_FAILED, take_data,
+				  "the routes can't be read: %s",
+				  strerror(-take_data));
 	*settings = (struct settings){
 		.observe = request->observe,
 		.no_ethernet = interface_kind(iface) == LINK_BARE_IP,
+		.any_mac = interface_has_any_mac(iface),
 		.vlans_hidden = iface->vlans_hidden,
-		.routes_take_data =
-			interface_routes_take_data(route, sizeof(route)) != 0,
+		.routes_take_data = take_data > 0,
 	};
+	return 0;
 }
 
 /* Before the guard, which must not answer without it. */
@@ -608,6 +616,7 @@ static int attach(const struct guard_request *request, struct interface *iface,
 {
 	__u64 now = (__u64)time(NULL);
 	struct shared shared;
+	struct settings settings;
 	struct keyring ring;
 	struct attachment a;
 	int err;
@@ -616,6 +625,7 @@ static int attach(const struct guard_request *request, struct interface *iface,
 	      pins_each(check_others, f) ?:
 	      find_kept(iface, kept, f) ?:
 	      check_mode(request, iface, kept, f) ?:
+	      set_settings(&settings, request, iface, f) ?:
 	      read_kernel_keys(&ring, f);
 	if (err)
 		return err;
@@ -631,9 +641,9 @@ static int attach(const struct guard_request *request, struct interface *iface,
 		.hook = { .ifindex = iface->ifindex,
 			  .ifname = request->ifname,
 			  .mode = request->mode },
-		.config = { .ports = request->ports,
-			    .rows = iface->rows,
-			    .n_rows = iface->n_rows },
+		.config = { .settings = settings,
+			    .ports = request->ports,
+			    .tables = iface->tables },
 		.maps = { .keyring = keyring_fd,
 			  .counters = kept->counters,
 			  .counter_names = kept->counter_names,
@@ -642,9 +652,9 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			    .ifindex = iface->ifindex,
 			    .attach_mode = (__u8)request->mode,
 			    .attached_at = now,
-			    .loaded_at = now },
+			    .loaded_at = now,
+			    .settings = settings },
 	};
-	set_settings(&a.config.settings, request, iface);
 	start_acceptor(&a, iface);
 	snprintf(a.record.ifname, sizeof(a.record.ifname), "%s", iface->name);
 	snprintf(a.record.version, sizeof(a.record.version), "%s", VERSION);
@@ -951,6 +961,83 @@ int guard_each(const char *ifname,
 		return state.err;
 	}
 	return state.visited ? 0 : not_attached(ifname, f);
+}
+
+static int open_tables(unsigned int ifindex, struct table_maps *maps)
+{
+	maps->untagged = pins_open(ifindex, PIN_UNTAGGED);
+	maps->vlans = pins_open(ifindex, PIN_VLANS);
+	maps->locals = pins_open(ifindex, PIN_LOCALS);
+	if (maps->untagged < 0)
+		return maps->untagged;
+	return maps->vlans < 0 ? maps->vlans : maps->locals;
+}
+
+static void close_tables(struct table_maps *maps)
+{
+	close_fd(&maps->untagged);
+	close_fd(&maps->vlans);
+	close_fd(&maps->locals);
+}
+
+int guard_tables(unsigned int ifindex, struct tables *tables)
+{
+	struct table_maps maps;
+	int err = open_tables(ifindex, &maps);
+
+	*tables = (struct tables){ 0 };
+	if (err >= 0)
+		err = tables_read(&maps, tables);
+	close_tables(&maps);
+	return err;
+}
+
+static int refresh(const struct interface *iface, struct fault *f)
+{
+	struct guard_record record;
+	struct table_maps maps;
+	__u32 zero = 0;
+	int err;
+
+	owned int fd = pins_open(iface->ifindex, PIN_RECORD);
+	if (fd < 0)
+		return fd;
+	err = read_record(iface->ifindex, &record, f);
+	if (err)
+		return err;
+	err = open_tables(iface->ifindex, &maps);
+	if (err >= 0)
+		err = tables_write(&maps, &iface->tables);
+	else if (err == -ENOENT)
+		err = incomplete(f);
+	close_tables(&maps);
+	if (err)
+		return err;
+	snprintf(record.ifname, sizeof(record.ifname), "%s", iface->name);
+	return bpf_map_update_elem(fd, &zero, &record, BPF_ANY) ? -errno : 0;
+}
+
+int guard_refresh(const char *ifname, struct fault *f)
+{
+	struct interface iface = { 0 };
+	char real[IF_NAMESIZE];
+	int err;
+
+	fault_tried(f, "tell the guard of %s its addresses", ifname);
+
+	/* Else an attach under way would put older ones in their place. */
+	owned int locked = lock(f);
+	if (locked < 0)
+		return locked;
+	err = read_interface(ifname_real(ifname, real), &iface, f) ?:
+	      refresh(&iface, f);
+	interface_free(&iface);
+	if (err == -ENOENT)
+		return not_attached(ifname, f);
+	if (err && !f->exit)
+		fault_fail(f, EXIT_FAILED, err, "the guard's pins: %s",
+			   strerror(-err));
+	return err;
 }
 
 int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT])

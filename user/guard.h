@@ -9,6 +9,7 @@
 #include "fault.h"
 #include "keyring.h"
 #include "ports.h"
+#include "tables.h"
 
 struct guard_request {
 	const char *ifname;
@@ -47,6 +48,16 @@ struct guard_status {
 int guard_each(const char *ifname,
 	       void (*visit)(const struct guard_status *, void *arg), void *arg,
 	       struct fault *);
+
+/*
+ * Writes the tables of an attached guard again (user/tables.h), for when an
+ * address, a MAC, a VLAN, a master or the name has changed; the program stays.
+ * Settings that the program was loaded with need a guard_attach().
+ */
+int guard_refresh(const char *ifname, struct fault *);
+
+/* The tables that an attached guard goes by. Free with tables_free(). */
+int guard_tables(unsigned int ifindex, struct tables *);
 
 /* The policy of each port of an attached guard. */
 int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT]);

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "locals.h"
 #include "netlink.h"
 
 /* One link of the namespace, as much as the table needs. */
@@ -175,23 +176,17 @@ static const struct device *l3_device(const struct devices *all,
 	return d;
 }
 
-static int add_row(struct interface *iface, __u32 outer, __u32 inner,
+static int add_row(struct tables *tables, __u32 outer, __u32 inner,
 		   const struct device *to, const struct device *port)
 {
-	struct link_row *row;
-
-	row = reallocarray(iface->rows, iface->n_rows + 1, sizeof(*row));
-	if (!row)
-		return -ENOMEM;
-	iface->rows = row;
-	row += iface->n_rows++;
-	*row = (struct link_row){
+	struct link_row row = {
 		.key.tag = { outer, inner },
 		.link = { .ifindex = to->ifindex, .mac = { to->mac } },
 	};
+
 	if (port != to)
-		row->link.mac[1] = port->mac;
-	return 0;
+		row.link.mac[1] = port->mac;
+	return tables_add_row(tables, &row);
 }
 
 static bool is_vlan_on(const struct device *d, const struct device *below)
@@ -199,26 +194,30 @@ static bool is_vlan_on(const struct device *d, const struct device *below)
 	return !strcmp(d->kind, "vlan") && d->below == below->ifindex;
 }
 
-static int build_table(struct interface *iface, const struct devices *all,
-		       const struct device *d)
+/*
+ * The rows of what is on @d, or on the bridge or bond that takes its frames up,
+ * where @outer is the tag that leads there. A port's own VLANs come first: they
+ * take their frames before the bridge or bond does (__netif_receive_skb_core).
+ */
+static int add_rows(struct tables *tables, const struct devices *all,
+		    const struct device *d, __u32 outer)
 {
-	const struct device *l3 = l3_device(all, d), *outer, *inner;
-	int err = add_row(iface, 0, 0, l3, d);
+	const struct device *l3 = l3_device(all, d);
+	const struct device *below[] = { d, l3 };
+	int err = add_row(tables, outer, 0, l3, d);
 
-	for (size_t i = 0; !err && i < all->n; i++) {
-		outer = &all->list[i];
-		if (!is_vlan_on(outer, l3))
-			continue;
-		err = add_row(iface, outer->tag, 0, l3_device(all, outer),
-			      outer);
+	for (int i = 0; i < (l3 == d ? 1 : 2); i++)
 		for (size_t j = 0; !err && j < all->n; j++) {
-			inner = &all->list[j];
-			if (is_vlan_on(inner, outer))
-				err = add_row(iface, outer->tag, inner->tag,
-					      l3_device(all, inner), inner);
+			const struct device *vlan = &all->list[j];
+
+			if (!is_vlan_on(vlan, below[i]))
+				continue;
+			if (outer)
+				err = add_row(tables, outer, vlan->tag,
+					      l3_device(all, vlan), vlan);
+			else
+				err = add_rows(tables, all, vlan, vlan->tag);
 		}
-	}
-	iface->l3_ifindex = l3->ifindex;
 	return err;
 }
 
@@ -240,8 +239,10 @@ int interface_read(const char *name, struct interface *iface)
 	snprintf(iface->name, sizeof(iface->name), "%s", d->name);
 	iface->type = d->type;
 	iface->mtu = d->mtu;
-	err = build_table(iface, &all, d);
-	iface->vlans_hidden = iface->n_rows > 1 && interface_strips_vlans(name);
+	err = add_rows(&iface->tables, &all, d, 0) ?:
+	      locals_read(&iface->tables);
+	iface->vlans_hidden = iface->tables.n_rows > 1 &&
+			      interface_strips_vlans(name);
 out:
 	if (err)
 		interface_free(iface);
@@ -251,9 +252,7 @@ out:
 
 void interface_free(struct interface *iface)
 {
-	free(iface->rows);
-	iface->rows = NULL;
-	iface->n_rows = 0;
+	tables_free(&iface->tables);
 }
 
 enum link_kind interface_kind(const struct interface *iface)
@@ -298,6 +297,11 @@ void interface_driver(const char *name, char driver[32])
 	driver[0] = '\0';
 	if (ethtool(name, &info) == 0)
 		snprintf(driver, 32, "%s", info.driver);
+}
+
+bool interface_has_any_mac(const struct interface *iface)
+{
+	return iface->type == ARPHRD_LOOPBACK;
 }
 
 struct route_search {

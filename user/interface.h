@@ -7,23 +7,18 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "tables.h"
 
 struct interface {
 	__u32 ifindex;
 	char name[16];
 	__u16 type; /* ARPHRD_ */
 	__u32 mtu;
-	/* Where its packets go up the stack: itself, or its bridge or bond. */
-	__u32 l3_ifindex;
 	/* VLAN devices exist on it, and its driver takes the tags off before
 	 * XDP sees the frame. */
 	bool vlans_hidden;
-	/* The link table: one row untagged, one for each VLAN device. */
-	struct link_row {
-		struct link_key key;
-		struct link link;
-	} *rows;
-	size_t n_rows;
+	/* By which the guard tells what is for this host. */
+	struct tables tables;
 };
 
 /* -ENODEV where there is none of that name. Free with interface_free(). */
@@ -34,6 +29,9 @@ void interface_free(struct interface *);
  * something that the guard does not know. */
 enum link_kind { LINK_ETHERNET, LINK_BARE_IP, LINK_UNKNOWN };
 enum link_kind interface_kind(const struct interface *);
+
+/* Whether frames for this host may show any MAC address (lo: zeros). */
+bool interface_has_any_mac(const struct interface *);
 
 /* Whether the driver strips VLAN tags ("rx-vlan-offload" of ethtool -k). */
 bool interface_strips_vlans(const char *name);

@@ -107,29 +107,15 @@ static int fill_ports(struct bpf_map *map, const struct port_policy *ports)
 	return err;
 }
 
-static int fill_links(struct guard_bpf *skel, const struct link_row *rows,
-		      size_t n)
-{
-	__u32 zero = 0;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < n; i++) {
-		if (!rows[i].key.tag[0] && !rows[i].key.tag[1])
-			err = bpf_map_update_elem(
-				bpf_map__fd(skel->maps.untagged), &zero,
-				&rows[i].link, BPF_ANY);
-		else
-			err = bpf_map_update_elem(bpf_map__fd(skel->maps.vlans),
-						  &rows[i].key, &rows[i].link,
-						  BPF_ANY);
-	}
-	return err ? -errno : 0;
-}
-
 int program_fill(const struct program *program)
 {
 	const struct program_config *config = program->config;
 	struct guard_bpf *skel = program->skel;
+	const struct table_maps maps = {
+		.untagged = bpf_map__fd(skel->maps.untagged),
+		.vlans = bpf_map__fd(skel->maps.vlans),
+		.locals = bpf_map__fd(skel->maps.locals),
+	};
 	__u32 zero = 0;
 	int err;
 
@@ -144,7 +130,7 @@ int program_fill(const struct program *program)
 				config->tuning, BPF_ANY))
 		return -errno;
 	return fill_ports(skel->maps.ports, config->ports) ?:
-	       fill_links(skel, config->rows, config->n_rows);
+	       tables_write(&maps, &config->tables);
 }
 
 static int explain_refusal(struct fault *f, int err)

@@ -37,8 +37,7 @@ struct program_config {
 	bool chained; /* which entry point: behind a dispatcher, or alone */
 	const struct port_policy *ports; /* PORT_COUNT of them */
 	const struct tuning *tuning; /* NULL: as it is, or the default */
-	const struct link_row *rows;
-	size_t n_rows;
+	struct tables tables; /* not to be freed */
 };
 
 /* Opens, ready to be loaded. Fills why and advice of @f on failure; close with

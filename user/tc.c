@@ -87,9 +87,16 @@ static int count_filters(unsigned int ifindex)
 			.tcm_ifindex = (int)ifindex,
 			.tcm_parent = TC_H_MAKE(TC_H_CLSACT, parents[i]),
 		};
+		struct netlink_request request = {
+			.bus = NETLINK_ROUTE,
+			.type = RTM_GETTFILTER,
+			.header = &tcm,
+			.size = sizeof(tcm),
+		};
 
-		err = netlink_dump(NETLINK_ROUTE, RTM_GETTFILTER, &tcm,
-				   sizeof(tcm), count_filter, &n);
+		/* A dump that begins anew counts some twice: too many keep the
+		 * qdisc, which does no harm. */
+		err = netlink_dump(&request, NULL, count_filter, &n);
 	}
 	return err ?: (int)n;
 }

@@ -24,6 +24,7 @@
 #include "frames.h"
 #include "interface.h"
 #include "judge.h"
+#include "locals.h"
 #include "ports.h"
 
 #define TCP_FASTOPEN_KEY_OPT 33
@@ -133,9 +134,7 @@ static struct judge *open_judge(const struct link_row *rows, size_t n,
 {
 	static struct port_policy ports[PORT_COUNT];
 	struct program_config config = { .settings = settings,
-					 .ports = ports,
-					 .rows = rows,
-					 .n_rows = n };
+					 .ports = ports };
 	struct keyring ring;
 	struct judge *opened;
 	struct fault f = { 0 };
@@ -144,8 +143,12 @@ static struct judge *open_judge(const struct link_row *rows, size_t n,
 	ports[OFF_PORT].mode = PORT_off;
 	ports[CLOSING_PORT].mode = PORT_off;
 	frame_ring(&ring);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(tables_add_row(&config.tables, &rows[i]), 0);
+	assert_int_equal(locals_read(&config.tables), 0);
 	if (judge_open(&opened, &config, &ring, &f))
 		fail_msg("%s", f.why);
+	tables_free(&config.tables);
 	return opened;
 }
 
@@ -160,6 +163,8 @@ static int set_up(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++)
 		memcpy(&rows[i].link.mac[0], "\x02\0\0\0\0\0", 6);
+	run("ip addr add 192.0.2.2/32 dev lo");
+	run("ip -6 addr add fd00:99::2/128 dev lo nodad");
 	set_sysctl("tcp_fastopen", "3");
 	/* The keys that the ring holds as current and previous. */
 	set_sysctl("tcp_fastopen_key", "00112233-44556677-8899aabb-ccddeeff");
@@ -399,9 +404,7 @@ static void test_routed_and_local(void **state)
 	run("ip link set r0 up && ip link set r1 up");
 	run("sysctl -qw net.ipv4.conf.r0.forwarding=1 "
 	    "net.ipv6.conf.r0.forwarding=1");
-	run("ip addr add 192.0.2.2/32 dev r0");
 	run("ip route add 198.51.100.0/24 dev r1");
-	run("ip -6 addr add fd00:99::2/128 dev r0 nodad");
 	run("ip -6 route add fd00:55::/64 dev r1");
 	row.link.ifindex = if_nametoindex("r0");
 	memcpy(&row.link.mac[0], "\x02\0\0\0\0\0", 6);
@@ -415,6 +418,107 @@ static void test_routed_and_local(void **state)
 	assert_int_equal(judge_with(router, &f), V_forged);
 	f.daddr = "fd00:55::9";
 	assert_int_equal(judge_with(router, &f), V_not_ours);
+	judge_close(router);
+	run("ip link del r0");
+}
+
+/* What the kernel forwards nowhere is not ours for that: it may be for a
+ * container that shares the MAC, as ipvlan's do. */
+static void test_not_ours_by_address(void **state)
+{
+	struct frame f = { .dport = TFO_PORT, .options = "tfo:other" };
+
+	(void)state;
+	set_sysctl("ip_forward", "0");
+	f.daddr = "192.0.2.3";
+	assert_int_equal(judge_with(judge, &f), V_not_ours);
+	f.daddr = "192.0.2.2";
+	assert_int_equal(judge_with(judge, &f), V_forged);
+	f.ipv6 = true;
+	f.daddr = "fd00:99::3";
+	assert_int_equal(judge_with(judge, &f), V_not_ours);
+	/* An IPv4 address is none of IPv6. */
+	f.daddr = "::ffff:192.0.2.3";
+	assert_int_equal(judge_with(judge, &f), V_not_ours);
+	f.daddr = "fd00:99::2";
+	assert_int_equal(judge_with(judge, &f), V_forged);
+}
+
+/* Whole prefixes can be local; other tables' routes are for marked packets. */
+static void test_local_routes(void **state)
+{
+	struct frame f = { .dport = TFO_PORT, .options = "tfo:other" };
+	struct judge *with_routes;
+
+	(void)state;
+	run("ip route add local 203.0.113.0/24 dev lo");
+	run("ip -6 route add local fd00:77::/64 dev lo");
+	run("ip route add local 0.0.0.0/0 dev lo table 100");
+	with_routes = open_judge(rows, 2, (struct settings){ 0 });
+	f.daddr = "203.0.113.200";
+	assert_int_equal(judge_with(judge, &f), V_not_ours);
+	assert_int_equal(judge_with(with_routes, &f), V_forged);
+	f.daddr = "127.9.9.9";
+	assert_int_equal(judge_with(with_routes, &f), V_forged);
+	f.daddr = "203.0.112.1";
+	assert_int_equal(judge_with(with_routes, &f), V_not_ours);
+	f.ipv6 = true;
+	f.daddr = "fd00:77::abcd";
+	assert_int_equal(judge_with(with_routes, &f), V_forged);
+	f.daddr = "fd00:78::1";
+	assert_int_equal(judge_with(with_routes, &f), V_not_ours);
+	judge_close(with_routes);
+	run("ip route del local 203.0.113.0/24 dev lo");
+	run("ip -6 route del local fd00:77::/64 dev lo");
+	run("ip route flush table 100");
+}
+
+/* An address that is tried for duplicates has no route yet, and what is on an
+ * interface that is down has one no more. */
+static void test_addresses_without_routes(void **state)
+{
+	struct frame f = { .dport = TFO_PORT, .options = "tfo:other",
+			   .daddr = "192.0.2.55" };
+	struct judge *with;
+
+	(void)state;
+	run("ip link add d0 type veth peer name d1");
+	run("ip link set d0 up && ip link set d1 up");
+	run("ip addr add 192.0.2.55/32 dev d0");
+	run("ip -6 addr add fd00:66::1/64 dev d0");
+	run("ip link set d0 down");
+	run("ip -6 addr add fd00:67::1/64 dev d1");
+	with = open_judge(rows, 2, (struct settings){ 0 });
+	assert_int_equal(judge_with(with, &f), V_forged);
+	f.ipv6 = true;
+	f.daddr = "fd00:67::1";
+	assert_int_equal(judge_with(with, &f), V_forged);
+	judge_close(with);
+	run("ip link del d0");
+}
+
+/* An address of ours that a rule of policy sends elsewhere. */
+static void test_policy_route(void **state)
+{
+	struct frame f = { .dport = TFO_PORT, .options = "tfo:other" };
+	struct link_row row = { .link.mac = { 0 } };
+	struct judge *router;
+
+	(void)state;
+	run("ip link add r0 type veth peer name r1");
+	run("ip link set r0 up && ip link set r1 up");
+	run("sysctl -qw net.ipv4.conf.r0.forwarding=1");
+	run("ip addr add 192.0.2.9/24 dev r1");
+	row.link.ifindex = if_nametoindex("r0");
+	memcpy(&row.link.mac[0], "\x02\0\0\0\0\0", 6);
+	router = open_judge(&row, 1, (struct settings){ 0 });
+	assert_int_equal(judge_with(router, &f), V_forged);
+	run("ip rule add pref 20 lookup local && ip rule del pref 0 && "
+	    "ip route add 192.0.2.2/32 dev r1 table 50 && "
+	    "ip rule add pref 10 iif r0 lookup 50");
+	assert_int_equal(judge_with(router, &f), V_not_ours);
+	run("ip rule del pref 10 && ip rule add pref 0 lookup local && "
+	    "ip rule del pref 20");
 	judge_close(router);
 	run("ip link del r0");
 }
@@ -461,6 +565,10 @@ int main(void)
 		cmocka_unit_test(test_connection_exists),
 		cmocka_unit_test(test_time_wait_does_not_overrule),
 		cmocka_unit_test(test_routed_and_local),
+		cmocka_unit_test(test_not_ours_by_address),
+		cmocka_unit_test(test_local_routes),
+		cmocka_unit_test(test_addresses_without_routes),
+		cmocka_unit_test(test_policy_route),
 		cmocka_unit_test(test_zero_key_in_the_kernel),
 	};
 

@@ -169,3 +169,49 @@ judges_its_own() { # SERVER [SYN OPTION]...
 	judged forged 1
 	judged valid_current 0
 }
+
+# As an ipvlan's: behind the same MAC, in another network namespace, and of
+# addresses that this host forwards nothing to.
+container_with_the_same_mac() {
+	ip -n server link add link s0 name p0 type macvlan mode passthru
+	ip -n server link set p0 netns far
+	ip -n far link set p0 addrgenmode none up
+	ip -n server address flush dev s0
+	address server s1 10.99.0.2/24 fd00:99::2/64
+	address far p0 10.99.0.9/24 fd00:99::9/64
+	at_server sysctl -qw net.ipv4.ip_forward=0
+	[ "$(mac far p0)" = "$(mac server s0)" ]
+	reaches 10.99.0.9
+	reaches fd00:99::9
+}
+
+@test "a container's that has this host's MAC, without forwarding" {
+	container_with_the_same_mac
+	record far p0 8080
+	guard s0
+	mark
+	run -0 syn dport=8080 data=300 cookie=$FORGED to=10.99.0.9
+	judged not_ours 1
+	judged forged 0
+	[ "$(frames 1 .frame | tail -1)" = "$(jq -r .sent.frame <<<"$output")" ]
+	run -0 syn dport=8080 data=300 cookie=$FORGED from=fd00:99::1 to=fd00:99::9
+	judged not_ours 2
+	[ "$(frames 2 .frame | tail -1)" = "$(jq -r .sent.frame <<<"$output")" ]
+	syn dport=8080 data=20 cookie=$FORGED to=10.99.0.2 >/dev/null
+	judged forged 1
+}
+
+# Frames on lo show no MAC address.
+@test "lo can be guarded" {
+	guard lo -m skb
+	mark lo
+	for to in 127.0.0.1 10.99.0.2 fd00:99::2; do
+		at_server "$HERE/tfo.py" ask $to 8080
+	done
+	at_server "$HERE/syn.py" iface=lo mac=00:00:00:00:00:00 from=127.0.0.1 \
+		to=127.0.0.1 dport=8080 data=20 cookie=$FORGED >/dev/null
+	judged forged 1 lo
+	judged not_ours 0 lo
+	at_server "$HERE/tfo.py" ask 127.0.0.1 8080
+	at_server tfoguard detach lo
+}

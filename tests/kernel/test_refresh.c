@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tables of an attached guard follow what changed, while its program stays:
+ * in a network namespace of the test's own (tests/isolate). Needs root.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <net/if.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "interface.h"
+
+static void run(const char *command)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		execlp("bash", "bash", "-c", command, NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		fail_msg("failed: %s", command);
+}
+
+static struct tables_difference drift(const char *ifname)
+{
+	struct tables_difference differ;
+	struct interface now;
+	struct tables held;
+
+	assert_int_equal(interface_read(ifname, &now), 0);
+	assert_int_equal(guard_tables(now.ifindex, &held), 0);
+	differ = tables_compare(&held, &now.tables);
+	tables_free(&held);
+	interface_free(&now);
+	return differ;
+}
+
+static void refresh(const char *ifname)
+{
+	struct tables_difference differ;
+	struct fault f = { 0 };
+
+	if (guard_refresh(ifname, &f))
+		fail_msg("%s", f.why);
+	differ = drift(ifname);
+	assert_false(differ.untagged || differ.vlans || differ.locals);
+}
+
+static void remember(const struct guard_status *status, void *arg)
+{
+	*(struct guard_status *)arg = *status;
+}
+
+static struct guard_status status_of(const char *ifname)
+{
+	struct guard_status status = { 0 };
+	struct fault f = { 0 };
+
+	assert_int_equal(guard_each(ifname, remember, &status, &f), 0);
+	return status;
+}
+
+static int set_up(void **state)
+{
+	static struct port_policy ports[PORT_COUNT];
+	struct guard_request request = { .ifname = "s0", .ports = ports };
+	struct fault f = { 0 };
+
+	(void)state;
+	ports_guard_all(ports);
+	/* No address but what the test adds. */
+	run("ip link add s0 type veth peer name c0 && "
+	    "ip link set s0 addrgenmode none up && "
+	    "ip link set c0 addrgenmode none up && ip addr add 192.0.2.1/24 dev s0");
+	if (guard_attach(&request, &f))
+		fail_msg("%s", f.why);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fault f = { 0 };
+
+	(void)state;
+	return guard_detach("s0", &f);
+}
+
+static void test_addresses(void **state)
+{
+	(void)state;
+	assert_false(drift("s0").locals);
+	run("ip addr add 192.0.2.2/24 dev s0");
+	run("ip route add local 203.0.113.0/24 dev lo");
+	run("ip -6 addr add 2001:db8::1/64 dev c0 nodad");
+	assert_true(drift("s0").locals);
+	refresh("s0");
+	run("ip addr del 192.0.2.1/24 dev s0; "
+	    "ip route del local 203.0.113.0/24 dev lo");
+	assert_true(drift("s0").locals);
+	refresh("s0");
+}
+
+static void test_links(void **state)
+{
+	(void)state;
+	run("ip link set s0 address 02:00:00:00:00:55");
+	assert_true(drift("s0").untagged);
+	refresh("s0");
+	run("ip link add br0 type bridge && ip link set s0 master br0");
+	assert_true(drift("s0").untagged);
+	refresh("s0");
+	run("ip link del br0");
+	assert_true(drift("s0").untagged);
+	refresh("s0");
+}
+
+/* What is stale in the map of VLANs goes, whatever it is. */
+static void test_stale_vlan(void **state)
+{
+	(void)state;
+	run("map=$(echo /sys/fs/bpf/tfoguard/*/*/vlans) && "
+	    "bpftool map update pinned $map key hex 07 00 00 81 00 00 00 00 "
+	    "value hex 01 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00 "
+	    "00 00 00 00 00 00 00 00");
+	assert_true(drift("s0").vlans);
+	refresh("s0");
+}
+
+static void test_name_and_program(void **state)
+{
+	struct guard_status before = status_of("s0"), after;
+	struct fault f = { 0 };
+
+	(void)state;
+	run("ip link set s0 name s9");
+	refresh("s9");
+	after = status_of("s9");
+	assert_string_equal(after.record.ifname, "s9");
+	assert_int_equal(before.prog_id, after.prog_id);
+	run("ip link set s9 name s0");
+	refresh("s0");
+	assert_int_not_equal(guard_refresh("c0", &f), 0);
+	assert_int_equal(f.exit, EXIT_NOT_ATTACHED);
+	assert_int_not_equal(guard_refresh("nosuch", &f), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_stale_vlan),
+		cmocka_unit_test(test_name_and_program),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("refresh", tests, set_up, tear_down);
+}
