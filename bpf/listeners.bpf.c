@@ -36,6 +36,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
@@ -88,6 +89,7 @@ static __always_inline void read_address(struct listener *to,
 					 const struct sock_common *from)
 {
 	to->port = from->skc_num;
+	to->device = (__u32)from->skc_bound_dev_if;
 	to->ipv6 = from->skc_family == AF_INET6;
 	if (to->ipv6)
 		bpf_core_read(to->address, sizeof(to->address),

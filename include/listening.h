@@ -25,8 +25,9 @@ struct listener {
 	__u32 accept_queue; /* full when above the limit */
 	__u32 fastopen_queue; /* full when at its limit */
 	__u32 fastopen_limit; /* zero: Fast Open is off */
+	__u32 device; /* SO_BINDTODEVICE: the only one it listens on; 0: any */
 };
 
-_Static_assert(sizeof(struct listener) == 44, "shared with BPF programs");
+_Static_assert(sizeof(struct listener) == 48, "shared with BPF programs");
 
 #endif

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -631,31 +632,53 @@ static bool check_guard_not_held(const struct survey *s,
 		   name_of(i));
 }
 
+static void enumerate_changes(const struct surveyed_interface *i,
+			      struct enumeration *changes)
+{
+	const struct guard_record *r = &i->guard.record;
+	struct tables_difference differ;
+
+	if (strncmp(r->ifname, i->link.name, sizeof(r->ifname)))
+		enumerate(changes, "its name was %.15s", r->ifname);
+	if (!i->tables_known)
+		return;
+	differ = tables_compare(&i->tables, &i->link.tables);
+	if (differ.untagged)
+		enumerate(changes, "its MAC address, bridge or bond has "
+				   "changed");
+	if (differ.vlans)
+		enumerate(changes, "VLAN devices on it have changed");
+	if (differ.locals)
+		enumerate(changes, "addresses of this host have changed");
+}
+
 static bool check_guard_outdated(const struct survey *s,
 				 const struct surveyed_interface *i,
 				 struct finding *f)
 {
 	const struct settings *settings = &i->guard.record.settings;
-	const char *what;
+	struct enumeration changes = { 0 };
 
 	if (is_gone(i) || !is_held(i))
 		return false;
 	if (s->routes_known &&
 	    settings->routes_take_data != s->route_takes_data)
-		what = s->route_takes_data ?
-			       "a route takes data without a cookie since it "
-			       "was attached" :
-			       "the route that took data without a cookie when "
-			       "it was attached is not there any more";
-	else if (settings->vlans_hidden && !i->link.vlans_hidden)
-		what = "VLAN tags, stripped before XDP when it was attached, "
-		       "are visible now";
-	else
+		enumerate(&changes, "%s",
+			  s->route_takes_data ?
+				  "a route takes data without a cookie" :
+				  "the route that took data without a cookie "
+				  "is gone");
+	if (settings->vlans_hidden && !i->link.vlans_hidden)
+		enumerate(&changes, "VLAN tags, stripped before XDP then, are "
+				    "visible now");
+	enumerate_changes(i, &changes);
+	if (!changes.n)
 		return false;
-	advise_attach(f, "attach it again, which reads the settings afresh", "",
-		      i, true);
-	return say(f, "the guard of %s goes by what is not true any more: %s",
-		   name_of(i), what);
+	advise_attach(f, "attach it again, which reads all that afresh", "", i,
+		      true);
+	return say(f, "the guard of %s goes by what was true when it was "
+		      "attached: %s",
+		   name_of(i), enumerated(&changes));
 }
 
 static bool check_observe_only(const struct survey *s,
@@ -683,6 +706,42 @@ static bool check_not_guarded(const struct survey *s,
 	advise(f, "attach one: `tfoguard attach %s%s`", name_of(i),
 	       has_no_native_xdp(i) ? " -m skb" : "");
 	return say(f, "no guard is attached to %s", name_of(i));
+}
+
+/* Of a listener that is bound to a device (SO_BINDTODEVICE). */
+static bool is_above(const struct surveyed_interface *i, __u32 device)
+{
+	for (size_t row = 0; row < i->link.tables.n_rows; row++)
+		if (i->link.tables.rows[row].link.ifindex == device)
+			return device != i->link.ifindex;
+	return false;
+}
+
+static bool check_listener_on_upper_device(const struct survey *s,
+					   const struct surveyed_interface *i,
+					   struct finding *f)
+{
+	struct enumeration names = { 0 };
+	char name[64], device[IF_NAMESIZE];
+
+	for (size_t l = 0; l < s->n_listeners; l++) {
+		const struct listener *listener = &s->listeners[l];
+
+		if (!takes_fastopen(listener) ||
+		    !is_above(i, listener->device) ||
+		    !if_indextoname(listener->device, device))
+			continue;
+		write_name(listener, name);
+		enumerate(&names, "%s on %s", name, device);
+	}
+	if (!names.n)
+		return false;
+	advise(f, "have the server listen on an address, and not bind itself "
+		  "to the device (SO_BINDTODEVICE)");
+	return say(f, "from %s, where packets come in, listeners that are bound "
+		      "to a device above it can't be seen (%s): forged cookies "
+		      "for them pass as no_listener",
+		   name_of(i), enumerated(&names));
 }
 
 /* ---- the hook and its driver -------------------------------------------- */

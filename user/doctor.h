@@ -54,6 +54,7 @@ enum severity {
 	X(guard_not_held, broken)                                              \
 	X(guard_outdated, limited)                                             \
 	X(unknown_link, limited)                                               \
+	X(listener_on_upper_device, limited)                                   \
 	X(foreign_xdp, limited)                                                \
 	X(driver_without_native_xdp, limited)                                  \
 	X(mtu_needs_frags, limited)                                            \

@@ -226,6 +226,7 @@ static void add_guard(const struct guard_status *status, void *arg)
 	i->guarded = true;
 	i->guard = *status;
 	read_ports(i);
+	i->tables_known = guard_tables(status->record.ifindex, &i->tables) == 0;
 	if (status->ifname[0])
 		read_interface(i, status->ifname);
 }
@@ -270,8 +271,10 @@ int survey_read(struct survey *s, const char *ifname, struct fault *f)
 
 void survey_free(struct survey *s)
 {
-	for (size_t i = 0; i < s->n_interfaces; i++)
+	for (size_t i = 0; i < s->n_interfaces; i++) {
 		interface_free(&s->interfaces[i].link);
+		tables_free(&s->interfaces[i].tables);
+	}
 	free(s->interfaces);
 	free(s->listeners);
 	firewall_free(&s->firewall);

@@ -49,6 +49,8 @@ struct surveyed_interface {
 	unsigned int holder_id;
 	bool guarded; /* a guard is pinned: then */
 	struct guard_status guard;
+	bool tables_known;
+	struct tables tables; /* that the guard goes by; link.tables is of now */
 	/* Its ports as options of attach; ports_fit is false where they are too
 	 * many for a command. */
 	char ports[384];

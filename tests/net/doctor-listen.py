@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """Listens and never accepts: doctor-listen.py PORT [fastopen=N] [backlog=N]
-[key=HEX] [no_cookie=1]. Says "ready", then waits to be killed."""
+[key=HEX] [no_cookie=1] [device=NAME]. Says "ready", then waits to be killed."""
 import signal
 import socket
 import sys
@@ -17,6 +17,9 @@ if "fastopen" in option:
 if "key" in option:
     key = bytes.fromhex(option["key"])
     s.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, key)
+if "device" in option:
+    name = option["device"].encode()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
 if "no_cookie" in option:
     s.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1)
 s.listen(int(option.get("backlog", 128)))

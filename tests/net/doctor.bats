@@ -36,8 +36,8 @@ setup() {
 	ip -n "$server" link add s0 type veth peer name c0 netns "$client"
 	ip -n "$server" address add 192.0.2.1/24 dev s0
 	ip -n "$client" address add 192.0.2.2/24 dev c0
-	ip -n "$server" link set s0 up
-	ip -n "$client" link set c0 up
+	ip -n "$server" link set s0 addrgenmode none up
+	ip -n "$client" link set c0 addrgenmode none up
 	at_server sysctl -qw net.ipv4.tcp_fastopen=3
 	at_server sysctl -qw net.ipv4.tcp_fastopen_key=$KEY
 	serve 443 fastopen=16
@@ -442,6 +442,58 @@ nat_chain() { # HOOK
 		dev s0 table 77 fastopen_no_cookie 1
 	provoke route_without_cookie limited ip -6 route add 2001:db8::/64 \
 		dev s0 fastopen_no_cookie 1
+}
+
+# Each is told, attach clears it, and the guard goes by what is true then.
+outdated() { # TEXT COMMAND...
+	absent guard_outdated
+	at_server "${@:2}"
+	present guard_outdated limited
+	says guard_outdated "$1"
+	follow guard_outdated
+	absent guard_outdated
+}
+
+@test "guard_outdated: addresses" {
+	# It takes its addresses off a link that goes down.
+	at_server sysctl -qw net.ipv6.conf.s0.disable_ipv6=1
+	guard
+	outdated "addresses of this host" ip address add 192.0.2.9/24 dev s0
+	outdated "addresses of this host" ip address del 192.0.2.9/24 dev s0
+	outdated "addresses of this host" ip address add 2001:db8::9/64 dev lo
+	outdated "addresses of this host" ip route add local 203.0.113.0/24 dev lo
+	# A flap is no change.
+	at_server ip link set s0 down
+	absent guard_outdated
+	at_server ip link set s0 up
+	absent guard_outdated
+}
+
+@test "guard_outdated: MAC, bridge and name" {
+	guard
+	outdated "its MAC address, bridge or bond" \
+		ip link set s0 address 02:00:00:00:00:77
+	at_server ip link add br0 type bridge
+	outdated "its MAC address, bridge or bond" ip link set s0 master br0
+	outdated "its MAC address, bridge or bond" ip link set s0 nomaster
+	outdated "its name was s0" ip link set s0 name s9
+	[ "$(at_server tfoguard status -j s9 | jq .attached)" = true ]
+	at_server tfoguard detach s9
+}
+
+@test "listener_on_upper_device: a bridge" {
+	at_server ip link add br0 type bridge
+	at_server ip link set br0 up
+	serve 8443 fastopen=16 device=br0
+	absent listener_on_upper_device s0
+	at_server ip link set s0 master br0
+	present listener_on_upper_device limited s0
+	says listener_on_upper_device "0.0.0.0:8443 on br0"
+	# "have the server listen on an address"
+	stop_serving
+	serve 8443 fastopen=16
+	serve 8444 fastopen=16 device=s0
+	absent listener_on_upper_device s0
 }
 
 @test "missing_capabilities: of root" {
