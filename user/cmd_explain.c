@@ -176,77 +176,132 @@ static int start_judge(const struct arguments *a, int bare_ip,
 	return err;
 }
 
-static void print_json(const struct arguments *a, unsigned long n, __u32 in,
-		       const struct judgement *judged, const __u8 *out,
-		       __u32 out_len)
-{
-	json_t *row = json_pack("{s:I,s:s,s:s,s:i}", "packet", (json_int_t)n,
-				"verdict", judge_verdict_name(judged->verdict),
-				"action", judge_action_name(judged->action),
-				"in", (int)in);
-	char hex[2 * JUDGE_FRAME_MAX + 1];
+/* One packet of the capture, and what became of it. */
+struct explained {
+	unsigned long number;
+	const struct pcap_pkthdr *header;
+	bool too_long; /* not judged */
+	struct judgement judged;
+	const __u8 *out;
+	__u32 out_len;
+};
 
-	if (judged->action != ACTION_drop) {
-		sodium_bin2hex(hex, sizeof(hex), out, out_len);
+static bool is_cut(const struct explained *e)
+{
+	return e->header->caplen < e->header->len;
+}
+
+static void print_json(const struct arguments *a, const struct explained *e)
+{
+	static char hex[2 * JUDGE_FRAME_MAX + 1];
+	json_t *row = json_pack("{s:I,s:i}", "packet", (json_int_t)e->number,
+				"in", (int)e->header->caplen);
+
+	if (is_cut(e))
+		json_object_set_new(row, "cut_from",
+				    json_integer(e->header->len));
+	if (e->too_long) {
+		json_object_set_new(row, "too_long", json_true());
+		output_json(&a->output, row);
+		return;
+	}
+	json_object_set_new(row, "verdict",
+			    json_string(judge_verdict_name(e->judged.verdict)));
+	json_object_set_new(row, "action",
+			    json_string(judge_action_name(e->judged.action)));
+	if (e->judged.action != ACTION_drop) {
+		sodium_bin2hex(hex, sizeof(hex), e->out, e->out_len);
 		json_object_set_new(row, "out", json_string(hex));
 	}
 	output_json(&a->output, row);
 }
 
-static void print_text(unsigned long n, __u32 in,
-		       const struct judgement *judged, __u32 out_len)
+static void print_text(const struct explained *e)
 {
-	printf("%6lu  %-20s %-6s %5u bytes in", n,
-	       judge_verdict_name(judged->verdict),
-	       judge_action_name(judged->action), in);
-	if (judged->action == ACTION_drop)
+	printf("%6lu  %-20s %-6s %5u bytes in", e->number,
+	       e->too_long ? "not judged" :
+			     judge_verdict_name(e->judged.verdict),
+	       e->too_long ? "" : judge_action_name(e->judged.action),
+	       e->header->caplen);
+	if (is_cut(e))
+		printf(" (cut from %u)", e->header->len);
+	if (e->too_long)
+		puts(", too long for the kernel to try");
+	else if (e->judged.action == ACTION_drop)
 		puts(", none out");
 	else
-		printf(", %u out\n", out_len);
+		printf(", %u out\n", e->out_len);
 }
 
 static int explain_packet(const struct arguments *a, struct judge *judge,
-			  int bare_ip, unsigned long n, const __u8 *frame,
-			  __u32 len, struct fault *f)
+			  int bare_ip, struct explained *e, const __u8 *frame,
+			  struct fault *f)
 {
 	static __u8 out[JUDGE_FRAME_MAX];
-	struct judgement judged;
-	__u32 out_len;
-	int err = judge_packet(judge, frame, len, out, &judged);
+	int err = judge_packet(judge, frame, e->header->caplen, out,
+			       &e->judged);
 
-	if (err == -EMSGSIZE)
+	e->too_long = err == -EMSGSIZE;
+	if (err && !e->too_long)
 		return fault_fail(f, EXIT_FAILED, err,
-				  "packet %lu is longer than %d bytes", n,
-				  JUDGE_FRAME_MAX);
-	if (err)
-		return fault_fail(f, EXIT_FAILED, err,
-				  "the kernel did not run packet %lu: %s", n,
-				  strerror(-err));
-	out_len = judge_ip_end(out, judged.out_len, bare_ip);
+				  "the kernel did not run packet %lu: %s",
+				  e->number, strerror(-err));
+	e->out = out;
+	e->out_len = judge_ip_end(out, e->judged.out_len, bare_ip);
 	if (a->output.json)
-		print_json(a, n, len, &judged, out, out_len);
+		print_json(a, e);
 	else
-		print_text(n, len, &judged, out_len);
+		print_text(e);
 	return 0;
+}
+
+/* What a user must not take for the whole truth. */
+static int tell_partly(const struct arguments *a, unsigned long too_long,
+		       unsigned long cut, struct fault *f)
+{
+	fault_tried(f, "explain all of %s", a->file);
+	if (cut)
+		fault_advise(f, "capture whole frames (tcpdump -s 0)");
+	if (too_long && cut)
+		return fault_fail(f, EXIT_PARTLY, EMSGSIZE,
+				  "packets too long for the kernel to try: %lu; "
+				  "cut by the capture, and judged as if they had "
+				  "come so: %lu",
+				  too_long, cut);
+	if (too_long)
+		return fault_fail(f, EXIT_PARTLY, EMSGSIZE,
+				  "packets too long for the kernel to try: %lu",
+				  too_long);
+	return fault_fail(f, EXIT_PARTLY, EMSGSIZE,
+			  "packets cut by the capture, and judged as if they "
+			  "had come so: %lu",
+			  cut);
 }
 
 static int explain(const struct arguments *a, pcap_t *capture, int bare_ip,
 		   struct fault *f)
 {
+	unsigned long too_long = 0, cut = 0;
+	struct explained e = { 0 };
 	struct pcap_pkthdr *header;
 	struct judge *judge = NULL;
 	const __u8 *frame;
-	unsigned long n = 0;
 	int err, got;
 
 	err = start_judge(a, bare_ip, &judge, f);
-	while (!err && (got = pcap_next_ex(capture, &header, &frame)) == 1)
-		err = explain_packet(a, judge, bare_ip, ++n, frame,
-				     header->caplen, f);
+	while (!err && (got = pcap_next_ex(capture, &header, &frame)) == 1) {
+		e.number++;
+		e.header = header;
+		err = explain_packet(a, judge, bare_ip, &e, frame, f);
+		too_long += e.too_long;
+		cut += is_cut(&e);
+	}
 	if (!err && got != PCAP_ERROR_BREAK)
-		err = fault_fail(f, n ? EXIT_PARTLY : EXIT_FAILED, EINVAL,
-				 "after %lu packets: %s", n,
+		err = fault_fail(f, e.number ? EXIT_PARTLY : EXIT_FAILED,
+				 EINVAL, "after %lu packets: %s", e.number,
 				 pcap_geterr(capture));
+	else if (!err && (too_long || cut))
+		err = tell_partly(a, too_long, cut, f);
 	judge_close(judge);
 	return err;
 }

@@ -14,6 +14,8 @@
 /* BPF_PROG_TEST_RUN refuses anything shorter (bpf_prog_test_run_xdp). */
 #define TEST_RUN_MIN ETH_HLEN
 
+#define MAX_IP_LEN 65535
+
 struct judge {
 	struct program program;
 	struct shared shared;
@@ -135,8 +137,9 @@ int judge_packet(struct judge *judge, const void *frame, __u32 len, void *out,
 		memcpy(out, frame, len);
 		return 0;
 	}
+	/* More than the fragments of one packet hold is -ENOMEM. */
 	if (bpf_prog_test_run_opts(judge->program.fd, &opts))
-		return -errno;
+		return errno == ENOMEM && len > MAX_IP_LEN ? -EMSGSIZE : -errno;
 	err = find_count(judge, result);
 	result->action = verdict_action(result->verdict);
 	result->xdp_action = opts.retval;

@@ -22,7 +22,7 @@ struct judgement {
 	__u32 out_len; /* bytes of the frame that came out */
 };
 
-#define JUDGE_FRAME_MAX 16384
+#define JUDGE_FRAME_MAX 262144 /* as libpcap */
 
 int judge_open(struct judge **, const struct program_config *,
 	       const struct keyring *, struct fault *);
@@ -32,7 +32,8 @@ void judge_close(struct judge *);
 int judge_set_keyring(struct judge *, const struct keyring *);
 
 /* Runs one frame of @len bytes; what comes out goes to @out, which has room for
- * JUDGE_FRAME_MAX. -EMSGSIZE where it is longer than that. */
+ * JUDGE_FRAME_MAX. -EMSGSIZE where it is longer than that, or than the kernel
+ * allows. */
 int judge_packet(struct judge *, const void *frame, __u32 len, void *out,
 		 struct judgement *);
 
