@@ -111,45 +111,51 @@ static json_t *to_json(const struct keyring *ring,
 			 "in_step", covers(ring, keys, n));
 }
 
+static int show(const struct output *out, struct keyring *ring,
+		struct siphash_key keys[KEYTEXT_KEYS_MAX], struct fault *f)
+{
+	int n = kernel_keys(keys), err;
+
+	if (n < 0) {
+		if (n == -EACCES || n == -EPERM)
+			fault_advise(f, "run it as root");
+		return fault_fail(f, EXIT_FAILED, n,
+				  "the kernel's key "
+				  "(net.ipv4.tcp_fastopen_key) can't be read: %s",
+				  strerror(-n));
+	}
+	err = guard_keyring(ring);
+	if (err == -ENOENT) {
+		fault_advise(f, "attach one: tfoguard attach IFACE");
+		return fault_fail(f, EXIT_NOT_ATTACHED, err,
+				  "no guard is attached in this network "
+				  "namespace");
+	}
+	if (err) {
+		if (err == -EPERM)
+			fault_advise(f, "run it as root, with CAP_SYS_ADMIN");
+		return fault_fail(f, EXIT_FAILED, err, "the guard's ring: %s",
+				  strerror(-err));
+	}
+	if (out->json)
+		output_json(out, to_json(ring, keys, n));
+	else
+		print_text(ring, keys, n);
+	return 0;
+}
+
 int cmd_key(int argc, char **argv)
 {
 	struct siphash_key keys[KEYTEXT_KEYS_MAX];
 	struct arguments a = { 0 };
 	struct fault f = { 0 };
 	struct keyring ring;
-	int err, n;
+	int err;
 
 	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "show the keys");
-	n = kernel_keys(keys);
-	if (n < 0) {
-		if (n == -EACCES || n == -EPERM)
-			fault_advise(&f, "run it as root");
-		fault_fail(&f, EXIT_FAILED, n,
-			   "the kernel's key (net.ipv4.tcp_fastopen_key) can't be "
-			   "read: %s",
-			   strerror(-n));
-		return output_fault(&a.output, &f);
-	}
-	err = guard_keyring(&ring);
-	if (err == -ENOENT) {
-		fault_advise(&f, "attach one: tfoguard attach IFACE");
-		fault_fail(&f, EXIT_NOT_ATTACHED, err,
-			   "no guard is attached in this network namespace");
-		return output_fault(&a.output, &f);
-	}
-	if (err) {
-		if (err == -EPERM)
-			fault_advise(&f, "run it as root, with CAP_SYS_ADMIN");
-		fault_fail(&f, EXIT_FAILED, err, "the guard's ring: %s",
-			   strerror(-err));
-		return output_fault(&a.output, &f);
-	}
-	if (a.output.json)
-		output_json(&a.output, to_json(&ring, keys, n));
-	else
-		print_text(&ring, keys, n);
+	err = show(&a.output, &ring, keys, &f);
 	explicit_bzero(keys, sizeof(keys));
 	explicit_bzero(&ring, sizeof(ring));
-	return EXIT_DONE;
+	return err ? output_fault(&a.output, &f) : EXIT_DONE;
 }

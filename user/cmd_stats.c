@@ -89,13 +89,36 @@ static json_t *counter_json(const struct counter *c)
 			 "bytes", (json_int_t)c->bytes);
 }
 
+/* Two looks at one guard. */
+struct span {
+	const struct guard_status *before; /* NULL at the first look */
+	double seconds;
+};
+
+/* In a second. */
+struct rate {
+	double packets, bytes;
+};
+
+static struct rate rate_of(const struct span *span,
+			   const struct guard_status *s, int slot)
+{
+	struct counter now = total(s, slot), then = total(span->before, slot);
+
+	return (struct rate){
+		.packets = (double)(now.packets - then.packets) / span->seconds,
+		.bytes = (double)(now.bytes - then.bytes) / span->seconds,
+	};
+}
+
 /* As it is called now, or was before it went. */
 static const char *name_of(const struct guard_status *s)
 {
 	return s->ifname[0] ? s->ifname : s->record.ifname;
 }
 
-static void print_json(const struct guard_status *s, const struct output *out)
+static void print_json(const struct guard_status *s, const struct span *span,
+		       const struct output *out)
 {
 	json_t *verdicts = json_object();
 
@@ -111,6 +134,14 @@ static void print_json(const struct guard_status *s, const struct output *out)
 		json_object_set_new(row, "action",
 				    json_string(action_of(name)));
 		json_object_set_new(row, "families", families);
+		if (span->before) {
+			struct rate rate = rate_of(span, s, i);
+
+			json_object_set_new(row, "packets_per_second",
+					    json_real(rate.packets));
+			json_object_set_new(row, "bytes_per_second",
+					    json_real(rate.bytes));
+		}
 		json_object_set_new(verdicts, name, row);
 	}
 	output_json(out, json_pack("{s:o,s:b,s:o}", "interface",
@@ -142,10 +173,11 @@ static void print_text(const struct guard_status *s, bool all)
 
 static void print_once(const struct guard_status *s, void *arg)
 {
+	const struct span none = { 0 };
 	struct arguments *a = arg;
 
 	if (a->output.json)
-		print_json(s, &a->output);
+		print_json(s, &none, &a->output);
 	else
 		print_text(s, a->all);
 }
@@ -157,48 +189,61 @@ struct watch {
 	struct arguments *arguments;
 	struct guard_status before[WATCHED_MAX];
 	unsigned int n_before;
-	double seconds; /* since the look before; 0 at the first */
+	double seconds; /* since the look before */
 };
 
-static struct guard_status *look_before(struct watch *w,
-					const struct guard_status *now)
+/* The same counters, and not those of a guard that was attached anew. */
+static bool goes_on(const struct guard_status *before,
+		    const struct guard_status *now)
+{
+	if (before->record.attached_at != now->record.attached_at)
+		return false;
+	for (int i = 0; i < COUNTER_SLOTS; i++)
+		if (total(now, i).packets < total(before, i).packets ||
+		    total(now, i).bytes < total(before, i).bytes)
+			return false;
+	return true;
+}
+
+/* What is remembered of this guard, or a place where nothing is yet. */
+static struct guard_status *place_of(struct watch *w,
+				     const struct guard_status *now)
 {
 	for (unsigned int i = 0; i < w->n_before; i++)
 		if (w->before[i].record.ifindex == now->record.ifindex)
 			return &w->before[i];
-	if (w->n_before == WATCHED_MAX)
-		return NULL;
-	w->before[w->n_before] = *now;
-	return &w->before[w->n_before++];
+	return w->n_before < WATCHED_MAX ? &w->before[w->n_before++] : NULL;
 }
 
-static void print_rates(const struct guard_status *s, void *arg)
+static void print_rates(const struct guard_status *s, const struct span *span,
+			bool all)
 {
-	struct watch *w = arg;
-	struct guard_status *before = look_before(w, s);
+	printf("%s\n  %-20s %-8s %15s %15s\n", name_of(s), "VERDICT", "ACTION",
+	       "PACKETS/S", "BYTES/S");
+	for (int i = 0; i < COUNTER_SLOTS && s->names.name[i][0]; i++) {
+		struct rate rate = rate_of(span, s, i);
 
-	if (!before)
-		return;
-	if (w->arguments->output.json) {
-		print_json(s, &w->arguments->output);
-	} else if (w->seconds > 0) {
-		printf("%s\n  %-20s %-8s %15s %15s\n", name_of(s),
-		       "VERDICT", "ACTION", "PACKETS/S", "BYTES/S");
-		for (int i = 0; i < COUNTER_SLOTS && s->names.name[i][0]; i++) {
-			struct counter now = total(s, i),
-				       then = total(before, i);
-
-			if (now.packets == then.packets &&
-			    !w->arguments->all)
-				continue;
+		if (rate.packets > 0 || all)
 			printf("  %-20s %-8s %15.0f %15.0f\n",
 			       s->names.name[i], action_of(s->names.name[i]),
-			       (double)(now.packets - then.packets) /
-				       w->seconds,
-			       (double)(now.bytes - then.bytes) / w->seconds);
-		}
+			       rate.packets, rate.bytes);
 	}
-	*before = *s;
+}
+
+static void look(const struct guard_status *s, void *arg)
+{
+	struct watch *w = arg;
+	struct guard_status *before = place_of(w, s);
+	struct span span = { .seconds = w->seconds };
+
+	if (before && before->record.ifindex && goes_on(before, s))
+		span.before = before;
+	if (w->arguments->output.json)
+		print_json(s, &span, &w->arguments->output);
+	else if (span.before)
+		print_rates(s, &span, w->arguments->all);
+	if (before)
+		*before = *s;
 }
 
 static double now_s(void)
@@ -217,7 +262,7 @@ static int watch(struct arguments *a, struct fault *f)
 	int err;
 
 	w.arguments = a;
-	while (!(err = guard_each(a->ifname, print_rates, &w, f))) {
+	while (!(err = guard_each(a->ifname, look, &w, f))) {
 		if (output_flush())
 			break; /* told at exit */
 		nanosleep(&second, NULL);

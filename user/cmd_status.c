@@ -69,7 +69,7 @@ static void format_time(__u64 when, char text[32])
 }
 
 /* What this guard does not do here, one sentence each. */
-static json_t *limits(const struct guard_status *s)
+static json_t *limits_json(const struct guard_status *s)
 {
 	const struct settings *settings = &s->record.settings;
 	json_t *list = json_array();
@@ -118,14 +118,27 @@ static void add_neighbour(const char *name, unsigned int id, void *arg)
 					     (int)id));
 }
 
-static json_t *keys_json(void)
+/* Adds what could not be read and why to @limits. */
+static void add_unreadable(json_t *limits, const char *what, int err)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "its %s can't be read%s: %s", what,
+		 err == -EPERM ? " without CAP_SYS_ADMIN" : "", strerror(-err));
+	json_array_append_new(limits, json_string(text));
+}
+
+static json_t *keys_json(json_t *limits)
 {
 	struct keyring ring;
 	json_t *keys = json_object();
 	char id[KEYTEXT_ID_LEN + 1];
+	int err = guard_keyring(&ring);
 
-	if (guard_keyring(&ring))
+	if (err) {
+		add_unreadable(limits, "keys", err);
 		return keys;
+	}
 	for (int i = 0; i < KEY_SLOT_COUNT; i++) {
 		struct key *key = &ring.slot[i];
 
@@ -146,13 +159,15 @@ static json_t *keys_json(void)
 }
 
 /* "all" where every port has the same policy, else a list. */
-static json_t *ports_json(const struct guard_status *s)
+static json_t *ports_json(const struct guard_status *s, json_t *limits)
 {
 	struct port_policy *ports = calloc(PORT_COUNT, sizeof(*ports));
 	json_t *list = json_array();
 	bool same = true;
+	int err = ports ? guard_ports(s->record.ifindex, ports) : -ENOMEM;
 
-	if (!ports || guard_ports(s->record.ifindex, ports)) {
+	if (err) {
+		add_unreadable(limits, "ports", err);
 		free(ports);
 		return list;
 	}
@@ -178,7 +193,7 @@ static json_t *ports_json(const struct guard_status *s)
 static json_t *status_json(const struct guard_status *s)
 {
 	const struct guard_record *r = &s->record;
-	json_t *neighbours = json_array();
+	json_t *neighbours = json_array(), *limits = limits_json(s);
 
 	if (r->chained && s->held)
 		chain_neighbours(r->ifindex, add_neighbour, neighbours);
@@ -194,8 +209,8 @@ static json_t *status_json(const struct guard_status *s)
 		"program_id",
 		(int)s->prog_id, "attached_at", (json_int_t)r->attached_at,
 		"loaded_at", (json_int_t)r->loaded_at, "version", r->version,
-		"observe", r->settings.observe, "ports", ports_json(s), "keys",
-		keys_json(), "limits", limits(s));
+		"observe", r->settings.observe, "ports", ports_json(s, limits),
+		"keys", keys_json(limits), "limits", limits);
 }
 
 static void print_list(const char *label, json_t *list, const char *none,
@@ -244,7 +259,7 @@ static void print_keys(json_t *keys)
 	const char *slot;
 	json_t *key;
 
-	printf("  %-10s", "keys");
+	printf("  %-10s%s", "keys", json_object_size(keys) ? "" : "unknown");
 	json_object_foreach(keys, slot, key)
 		printf("%s %s  ", slot,
 		       json_is_null(key) ?

@@ -183,6 +183,66 @@ has() { # MEMBERS AS A JSON LIST; JSON on standard input
 	wait_for two
 	head -1 watched | has '["interface","verdicts"]'
 	head -2 watched | tail -1 | has '["interface","verdicts"]'
+	# The first has nothing to compare with.
+	head -1 watched | jq -e 'all(.verdicts[]; has("packets_per_second") | not)'
+	head -2 watched | tail -1 |
+		jq -e 'all(.verdicts[]; .packets_per_second >= 0 and .bytes_per_second >= 0)'
+}
+
+@test "stats --watch: rates as JSON are what was sent" {
+	start watched server tfoguard stats --watch -j s0
+	start pings client ping -i 0.02 -q 10.99.0.2
+	three() { [ "$(wc -l <watched)" -ge 3 ]; }
+	wait_for three
+	rate=$(head -3 watched | tail -1 | jq .verdicts.not_tcp.packets_per_second)
+	echo "# $rate in a second"
+	jq -en "$rate >= 10 and $rate <= 60"
+}
+
+@test "stats --watch: a guard that is attached anew starts anew" {
+	join server s1 client c1
+	address client c1 10.99.1.1/24
+	guard s1 -m skb
+	start pings client ping -i 0.02 -q -b 10.99.1.255
+	start watched server tfoguard stats --watch --all
+	settled() { [ "$(awk '$1 == "not_tcp" && $3 > 0' watched | wc -l)" -ge 1 ]; }
+	wait_for settled
+	# Between two looks: other counters under the same index.
+	at_server bash -c "tfoguard detach s1 && tfoguard attach s1 -m skb"
+	lines=$(wc -l <watched)
+	more() { [ "$(tail -n "+$((lines + 1))" watched | grep -c PACKETS/S)" -ge 3 ]; }
+	wait_for more
+	[ "$(awk '$3 + 0 > 1000000' watched | wc -l)" = 0 ]
+}
+
+@test "output that is lost is an error" {
+	for command in "stats s0" status "doctor" "key show" version --help; do
+		# shellcheck disable=SC2086 # command and interface
+		run -1 --separate-stderr at_server bash -c "tfoguard $command >/dev/full"
+		[[ $stderr == *"cannot write the output: No space left on device"* ]]
+	done
+	add data=20
+	run -1 --separate-stderr bash -c "tfoguard explain capture >/dev/full"
+	[[ $stderr == *"No space left"* ]]
+	run -1 --separate-stderr bash -c "tfoguard version -j >/dev/full"
+	[ "$(jq .exit <<<"$stderr")" = 1 ]
+	# Nothing to print, nothing lost.
+	at_server bash -c "tfoguard attach s0 >/dev/full"
+}
+
+@test "stats --watch ends when nobody reads it" {
+	# As systemd and python start programs: with SIGPIPE ignored.
+	run -1 at_server timeout 10 bash -c \
+		'trap "" PIPE; set -o pipefail; tfoguard stats --watch -j s0 | head -1 >/dev/null'
+}
+
+@test "status says what can't be read" {
+	[ "$(at_server tfoguard status -j | jq -c '[.limits[] | select(contains("keys"))]')" = '[]' ]
+	run -0 at_server setpriv --bounding-set -sys_admin tfoguard status -j s0
+	[ "$(jq -c .keys <<<"$output")" = '{}' ]
+	jq -e '.limits | any(. == "its keys can\u0027t be read without CAP_SYS_ADMIN: Operation not permitted")' <<<"$output"
+	run -0 at_server setpriv --bounding-set -sys_admin tfoguard status s0
+	[[ $output == *"keys      unknown"* ]]
 }
 
 @test "stats --watch ends when the guard is gone" {
@@ -326,11 +386,9 @@ explained_well() { # JSON LINES
 	add cookie=$FORGED data=20 to=10.99.0.77
 	add cookie=$FORGED data=20 from=fd00:99::1 to=fd00:99::2
 	add cookie="$(cookie 10.99.0.1 10.99.0.2 $OTHER_KEY)" data=20
-	at_server sysctl -qw net.ipv4.ip_forward=1
 	run -0 at_server tfoguard explain --live -j capture
 	[ "$(jq -r .verdict <<<"$output" | xargs)" = \
 		"valid_current forged no_listener not_ours forged forged" ]
-	at_server sysctl -qw net.ipv4.ip_forward=0
 }
 
 @test "explain --live knows a listener's own key" {
@@ -343,4 +401,58 @@ explained_well() { # JSON LINES
 @test "explain --live judges bare IP too" {
 	add bare=1 cookie=$FORGED data=20
 	[ "$(at_server tfoguard explain --live -j capture | jq -r .verdict)" = forged ]
+}
+
+# A capture of one frame to port 8080 with so many bytes in all; the IP packet
+# is as long as it may be. Of them only so many were captured.
+long_frame() { # BYTES [CAPTURED]
+	/usr/bin/python3 - "$1" "${2:-$1}" <<-END
+		import struct, sys
+		n, kept = map(int, sys.argv[1:])
+		ip = min(n - 14, 65535)
+		frame = bytes.fromhex("020000000002020000000001" "0800")
+		frame += struct.pack(">BBHHHBBH4s4s", 0x45, 0, ip, 1, 0, 64, 6, 0,
+		                     bytes([10, 99, 0, 1]), bytes([10, 99, 0, 2]))
+		frame += struct.pack(">HHIIBBHHH", 4000, 8080, 7, 0, 0x80, 2, 512, 0, 0)
+		frame += bytes.fromhex("220a$FORGED") + bytes(2)
+		frame += bytes(n - len(frame))
+		with open("capture", "ab") as f:
+		    if not f.tell():
+		        f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+		    f.write(struct.pack("<IIII", 0, 0, kept, n) + frame[:kept])
+	END
+}
+
+@test "explain: the longest packets" {
+	long_frame 16385
+	long_frame 65549
+	run -0 explain --key $KEY
+	[ "$(jq .in <<<"$output" | xargs)" = "16385 65549" ]
+	# Cut is what lies in the first buffer; the rest the kernel ignores.
+	[ "$(jq -r .verdict <<<"$output" | uniq)" = forged ]
+}
+
+@test "explain: what the kernel can't run is said of that packet, the rest goes on" {
+	long_frame 200
+	long_frame 200000
+	long_frame 200
+	run -4 --separate-stderr explain --key $KEY
+	[ "$(jq -c '[.packet, .verdict, .too_long]' <<<"$output" | xargs)" = \
+		"[1,forged,null] [2,null,true] [3,forged,null]" ]
+	jq -e '.exit == 4 and (.error.why | endswith("too long for the kernel to try: 1"))' <<<"$stderr"
+	run -4 --separate-stderr tfoguard explain --key $KEY capture
+	[[ ${lines[1]} == *"not judged"*"too long for the kernel to try" ]]
+}
+
+@test "explain: a packet that the capture cut is said to be" {
+	long_frame 1000
+	long_frame 1000 96
+	long_frame 1000 999
+	run -4 --separate-stderr explain --key $KEY
+	[ "$(jq -c '[.packet, .verdict, .in, .cut_from]' <<<"$output" | xargs)" = \
+		"[1,forged,1000,null] [2,unparsed_ip,96,1000] [3,unparsed_ip,999,1000]" ]
+	jq -e '.exit == 4 and .error.do == "capture whole frames (tcpdump -s 0)"' <<<"$stderr"
+	run -4 --separate-stderr tfoguard explain --key $KEY capture
+	[[ ${lines[0]} != *cut* ]]
+	[[ ${lines[1]} == *" 96 bytes in (cut from 1000)"* ]]
 }
