@@ -83,7 +83,9 @@ $(BUILD)/tests/%.o: tests/%.c
 # Pure headers and modules under the sanitizers, apart from the other objects.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-$(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c user/keytext.c user/ports.c
+UNIT_SOURCES := user/keytext.c user/ports.c user/value.c
+
+$(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -g -O1 -Wall -Wextra -Werror \

@@ -2,9 +2,11 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "value.h"
 
 static const char *const mode_names[] = {
 #define X(mode, meaning) #mode,
@@ -34,22 +36,71 @@ void ports_guard_all(struct port_policy ports[PORT_COUNT])
 		ports[i] = (struct port_policy){ .mode = PORT_guard };
 }
 
-/* Where @word is in @names from @first on, or -1. */
-static int find(const char *word, const char *const names[], int first, int n)
+/* What may follow the port's number, as NAME=VALUE. */
+static const struct option {
+	const char *name;
+	struct value_form form;
+	size_t offset, size; /* in struct port_policy */
+} options[] = {
+#define CHOICE(name, field, LIST, from)                                        \
+	{ name "=",                                                            \
+	  { VALUE_CHOICE, .min = from, .names = VALUE_NAMES(LIST) },           \
+	  offsetof(struct port_policy, field),                                 \
+	  sizeof(__u8) }
+	CHOICE("mode", mode, PORT_MODES, PORT_guard),
+	CHOICE("forged", forged, FORGED_POLICIES, 0),
+	CHOICE("answer", answer, ANSWER_POLICIES, 0),
+	CHOICE("early", early, EARLY_POLICIES, 0),
+	{ "replay=",
+	  { VALUE_TIME, .max = 3600 },
+	  offsetof(struct port_policy, replay),
+	  sizeof(__u16) },
+#undef CHOICE
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(*options))
+
+static int parse_option(const char *word, struct port_policy *policy, char *why,
+			unsigned int why_size)
 {
-	for (int i = first; i < n; i++)
-		if (!strcmp(word, names[i]))
-			return i;
-	return -1;
+	char right[VALUE_RIGHT_LEN];
+	const struct option *o = options;
+	__u64 value;
+	size_t n;
+
+	while (o < options + N_OPTIONS &&
+	       strncmp(word, o->name, strlen(o->name)))
+		o++;
+	if (o == options + N_OPTIONS) {
+		snprintf(why, why_size,
+			 "\"%.20s\" is not mode=…, forged=…, answer=…, replay=… "
+			 "or early=…",
+			 word);
+		return -EINVAL;
+	}
+	n = strlen(o->name);
+	if (value_read(word + n, &o->form, &value)) {
+		value_right(&o->form, right);
+		snprintf(why, why_size, "%.*s \"%.20s\" is not %s", (int)n - 1,
+			 o->name, word + n, right);
+		return -EINVAL;
+	}
+	if (o->size == sizeof(__u8))
+		*(__u8 *)((char *)policy + o->offset) = (__u8)value;
+	else
+		*(__u16 *)((char *)policy + o->offset) = (__u16)value;
+	return 0;
 }
 
 int ports_parse(const char *text, struct port_policy ports[PORT_COUNT],
 		char *why, unsigned int why_size)
 {
-	struct port_policy policy = { .mode = PORT_guard };
-	char copy[128], *rest = copy, *word, *end;
-	unsigned long port;
-	int value;
+	const struct value_form number = { VALUE_NUMBER, .min = 1,
+					   .max = PORT_COUNT - 1 };
+	char copy[128], *rest = copy, *word;
+	struct port_policy policy;
+	__u64 port;
+	int err = 0;
 
 	if (strlen(text) >= sizeof(copy)) {
 		snprintf(why, why_size, "\"%.20s…\" is too long", text);
@@ -57,41 +108,17 @@ int ports_parse(const char *text, struct port_policy ports[PORT_COUNT],
 	}
 	strcpy(copy, text);
 	word = strsep(&rest, ",");
-	port = strtoul(word, &end, 10);
-	if (word[0] < '0' || word[0] > '9' || *end || port < 1 ||
-	    port >= PORT_COUNT) {
+	if (value_read(word, &number, &port)) {
 		snprintf(why, why_size, "\"%s\" is no port from 1 to 65535",
 			 word);
 		return -EINVAL;
 	}
-	while ((word = strsep(&rest, ","))) {
-		if (!strncmp(word, "mode=", 5)) {
-			value = find(word + 5, mode_names, PORT_guard,
-				     PORT_MODE_COUNT);
-			if (value < 0) {
-				snprintf(why, why_size,
-					 "\"%s\" is no mode: guard, off, drop "
-					 "or pass",
-					 word + 5);
-				return -EINVAL;
-			}
-			policy.mode = (__u8)value;
-		} else if (!strncmp(word, "forged=", 7)) {
-			value = find(word + 7, forged_names, 0,
-				     FORGED_POLICY_COUNT);
-			if (value < 0) {
-				snprintf(why, why_size,
-					 "\"%s\" is not strip or drop",
-					 word + 7);
-				return -EINVAL;
-			}
-			policy.forged = (__u8)value;
-		} else {
-			snprintf(why, why_size,
-				 "\"%s\" is not mode=… or forged=…", word);
-			return -EINVAL;
-		}
-	}
-	ports[port] = policy;
-	return 0;
+	policy = ports[port];
+	if (policy.mode == PORT_unguarded)
+		policy.mode = PORT_guard;
+	while (!err && (word = strsep(&rest, ",")))
+		err = parse_option(word, &policy, why, why_size);
+	if (!err)
+		ports[port] = policy;
+	return err;
 }

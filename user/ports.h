@@ -11,7 +11,9 @@
 void ports_guard_all(struct port_policy ports[PORT_COUNT]);
 
 /*
- * Reads "N[,mode=guard|off|drop|pass][,forged=strip|drop]" and sets that port.
+ * Reads "N[,mode=guard|off|drop|pass][,forged=strip|drop]
+ * [,answer=auto|always|never][,replay=TIME][,early=any|tls|http-safe]" and sets
+ * that for the port; what it does not name stays, but the port is guarded.
  * Returns -EINVAL with @why naming the word that is wrong; then nothing is set.
  */
 int ports_parse(const char *text, struct port_policy ports[PORT_COUNT],

@@ -28,6 +28,34 @@ static void test_good(void **state)
 	assert_int_equal(ports[65535].mode, PORT_off);
 	assert_int_equal(ports[65535].forged, FORGED_drop);
 	assert_int_equal(ports[442].mode, PORT_unguarded);
+	assert_int_equal(ports_parse("53,answer=never,replay=10m,early=http-safe",
+				     ports, why, sizeof(why)),
+			 0);
+	assert_int_equal(ports[53].mode, PORT_guard);
+	assert_int_equal(ports[53].answer, ANSWER_never);
+	assert_int_equal(ports[53].replay, 600);
+	assert_int_equal(ports[53].early, EARLY_http_safe);
+}
+
+/* What is not named stays as it was. */
+static void test_on_top(void **state)
+{
+	char why[128];
+
+	(void)state;
+	memset(ports, 0, sizeof(ports));
+	ports[80] = (struct port_policy){ .mode = PORT_off,
+					  .forged = FORGED_drop,
+					  .over_source = OVER_drop };
+	assert_int_equal(ports_parse("80,answer=always", ports, why,
+				     sizeof(why)),
+			 0);
+	assert_memory_equal(&ports[80],
+			    (&(struct port_policy){ .mode = PORT_off,
+						    .forged = FORGED_drop,
+						    .answer = ANSWER_always,
+						    .over_source = OVER_drop }),
+			    sizeof(*ports));
 }
 
 static void test_bad(void **state)
@@ -37,6 +65,8 @@ static void test_bad(void **state)
 		"+443",	       "443x",		  " 443",	 "443,",
 		"443,mode",    "443,mode=",	  "443,mode=on", "443,forged=no",
 		"443,mode=unguarded",		  "443,answer=",
+		"443,answer=off", "443,replay=10", "443,replay=2h",
+		"443,replay=",	  "443,early=http_safe", "0443",
 		"99999999999999999999",
 		"1,mode=guard,mode=guard,mode=guard,mode=guard,mode=guard,"
 		"mode=guard,mode=guard,mode=guard,mode=guard,mode=guard,mode=guard,"
@@ -60,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_on_top),
 		cmocka_unit_test(test_bad),
 	};
 
