@@ -83,7 +83,8 @@ $(BUILD)/tests/%.o: tests/%.c
 # Pure headers and modules under the sanitizers, apart from the other objects.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-UNIT_SOURCES := user/keytext.c user/ports.c user/value.c
+UNIT_SOURCES := user/keytext.c user/ports.c user/value.c user/lists.c \
+	user/fault.c
 
 $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(call say,CC,$@)

@@ -12,6 +12,8 @@
 	X(explain, "FILE.pcap", "Judge the packets of a capture")              \
 	X(cookie, "CLIENT SERVER", "Compute a Fast Open cookie")               \
 	X(key, "show", "The keys of the guard and of the kernel")              \
+	X(allow, "add|del|list", "Prefixes exempt from limits and blocks")     \
+	X(block, "add|del|list", "Prefixes whose SYNs are dropped")            \
 	X(doctor, "[IFACE]", "What keeps Fast Open or the guard from working") \
 	X(version, "", "Versions of this program and what it runs on")
 

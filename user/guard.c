@@ -4,13 +4,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,13 +18,10 @@
 #include "ifname.h"
 #include "interface.h"
 #include "kernel.h"
+#include "lock.h"
 #include "pins.h"
 #include "program.h"
 #include "version.h"
-
-#define RUN_FOLDER "/run/tfoguard"
-#define LOCK_FILE RUN_FOLDER "/lock"
-#define LOCK_WAIT_S 10
 
 #define PIN_RECORD "record"
 #define PIN_COUNTERS "counters"
@@ -54,38 +48,6 @@ static void close_fd(int *fd)
 		close(*fd);
 }
 #define owned __attribute__((cleanup(close_fd)))
-
-/* Held until the returned descriptor is closed. */
-static int lock(struct fault *f)
-{
-	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-	const char *what = RUN_FOLDER;
-	int fd = -1;
-
-	if (!mkdir(RUN_FOLDER, 0755) || errno == EEXIST) {
-		what = LOCK_FILE;
-		fd = open(LOCK_FILE, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	}
-	if (fd < 0) {
-		int err = errno;
-
-		if (geteuid() != 0)
-			fault_advise(f, "run it as root");
-		return fault_fail(f, EXIT_FAILED, err, "%s: %s", what,
-				  strerror(err));
-	}
-	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
-		if (i == LOCK_WAIT_S * 10) {
-			close(fd);
-			fault_advise(f, "try again when it is done");
-			return fault_fail(f, EXIT_FAILED, EBUSY,
-					  "another tfoguard is changing guards "
-					  "and holds " LOCK_FILE);
-		}
-		nanosleep(&pause, NULL);
-	}
-	return fd;
-}
 
 /* Reads the record of a folder of pins; -EPROTO where a newer version left it. */
 static int read_record(unsigned int ifindex, struct guard_record *record,
@@ -643,6 +605,7 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			  .mode = request->mode },
 		.config = { .settings = settings,
 			    .ports = request->ports,
+			    .tuning = request->tuning,
 			    .tables = iface->tables },
 		.maps = { .keyring = keyring_fd,
 			  .counters = kept->counters,
@@ -696,7 +659,7 @@ int guard_attach(const struct guard_request *request, struct fault *f)
 	fault_tried(f, "attach to %s", request->ifname);
 	program_catch_complaints();
 
-	owned int locked = lock(f);
+	owned int locked = lock_take(f);
 	if (locked < 0)
 		return locked;
 	err = pins_mount(f);
@@ -850,7 +813,7 @@ int guard_detach(const char *ifname, struct fault *f)
 	fault_tried(f, "detach from %s", ifname);
 	program_catch_complaints();
 
-	owned int locked = lock(f);
+	owned int locked = lock_take(f);
 	if (locked < 0)
 		return locked;
 	err = detach(ifname_real(ifname, real), f);
@@ -1026,7 +989,7 @@ int guard_refresh(const char *ifname, struct fault *f)
 	fault_tried(f, "tell the guard of %s its addresses", ifname);
 
 	/* Else an attach under way would put older ones in their place. */
-	owned int locked = lock(f);
+	owned int locked = lock_take(f);
 	if (locked < 0)
 		return locked;
 	err = read_interface(ifname_real(ifname, real), &iface, f) ?:

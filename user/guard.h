@@ -16,6 +16,7 @@ struct guard_request {
 	enum attach_mode mode;
 	bool observe;
 	const struct port_policy *ports; /* PORT_COUNT of them */
+	const struct tuning *tuning; /* NULL: the defaults */
 };
 
 /*

@@ -24,6 +24,9 @@
 #define PIN_PATH_MAX 128
 
 #define PIN_KEYRING "keyring"
+#define PIN_LIST4 "list4"
+#define PIN_LIST6 "list6"
+#define PIN_LIST_SIZES "list_sizes"
 #define PIN_LINK "link"
 #define PIN_TURN "turn"
 #define PIN_TAKEN "taken"

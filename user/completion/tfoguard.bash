@@ -4,7 +4,8 @@ _tfoguard() {
 	local cur prev words cword
 	_init_completion || return
 
-	local commands="attach detach status stats explain cookie key doctor version"
+	local commands="attach detach status stats explain cookie key allow block
+		doctor version"
 	if [ "$cword" -eq 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$cur")
 		return
@@ -12,6 +13,10 @@ _tfoguard() {
 	case $prev in
 	-m | --mode)
 		mapfile -t COMPREPLY < <(compgen -W "native skb" -- "$cur")
+		return
+		;;
+	-f | --file)
+		_filedir
 		return
 		;;
 	esac
@@ -22,6 +27,7 @@ _tfoguard() {
 	stats) options+=" --watch --all" ;;
 	explain) options+=" --key --port --live" ;;
 	cookie) options+=" --key" ;;
+	allow | block) options+=" --file" ;;
 	esac
 	case $cur in
 	-*)
@@ -32,6 +38,7 @@ _tfoguard() {
 	case ${words[1]} in
 	attach | detach | status | stats | doctor) _available_interfaces ;;
 	explain) _filedir '@(pcap|pcapng|cap)' ;;
+	allow | block) mapfile -t COMPREPLY < <(compgen -W "add del list" -- "$cur") ;;
 	key) mapfile -t COMPREPLY < <(compgen -W show -- "$cur") ;;
 	esac
 } &&
