@@ -25,7 +25,7 @@ BPF_OBJECTS := guard accept probe listeners
 SKELETONS   := $(BPF_OBJECTS:%=$(BUILD)/bpf/%.skel.h)
 
 # ---- the control plane ----------------------------------------------------
-PACKAGES := libbpf libxdp jansson libsodium libmnl libpcap
+PACKAGES := libbpf libxdp jansson libsodium libmnl libpcap yaml-0.1
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fcf-protection \
@@ -65,12 +65,15 @@ $(BUILD)/version.h: Makefile
 	$(Q)printf '#define VERSION "%s"\n' '$(VERSION)' >$@
 
 # ---- the manual -----------------------------------------------------------
-$(BUILD)/tfoguard.8: user/man/tfoguard.8.scd.in include/verdict.h tools/verdict-table
+$(BUILD)/tfoguard.8: user/man/tfoguard.8.scd.in include/verdict.h user/schema.h \
+		tools/verdict-table tools/setting-table
 	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/verdict-table --scdoc >$@.verdicts
-	$(Q)sed -e '/@VERDICTS@/{r $@.verdicts' -e 'd}' $< | scdoc >$@
-	$(Q)rm $@.verdicts
+	$(Q)tools/setting-table --scdoc >$@.settings
+	$(Q)sed -e '/@VERDICTS@/{r $@.verdicts' -e 'd}' \
+		-e '/@SETTINGS@/{r $@.settings' -e 'd}' $< | scdoc >$@
+	$(Q)rm $@.verdicts $@.settings
 
 # ---- tools and tests ------------------------------------------------------
 TEST_CFLAGS := -Itests -Wno-missing-field-initializers
@@ -84,7 +87,7 @@ $(BUILD)/tests/%.o: tests/%.c
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 UNIT_SOURCES := user/keytext.c user/ports.c user/value.c user/lists.c \
-	user/fault.c
+	user/configuration.c user/fault.c
 
 $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(call say,CC,$@)
@@ -92,7 +95,7 @@ $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -g -O1 -Wall -Wextra -Werror \
 		$(TEST_CFLAGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all -MMD -MP -o $@ $(filter %.c,$^) \
-		-lcmocka -lsodium
+		-lcmocka -lsodium -lyaml
 
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 
@@ -166,11 +169,14 @@ install: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
 	install -D -m 644 $(BUILD)/tfoguard.8 $(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8
 	install -D -m 644 user/completion/tfoguard.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tfoguard
+	install -D -m 644 user/tfoguard.yaml.example \
+		$(DESTDIR)$(PREFIX)/share/doc/tfoguard/tfoguard.yaml.example
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/tfoguard \
 		$(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tfoguard
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tfoguard \
+		$(DESTDIR)$(PREFIX)/share/doc/tfoguard/tfoguard.yaml.example
 
 clean:
 	rm -rf $(BUILD)

@@ -14,6 +14,7 @@
 	X(key, "show", "The keys of the guard and of the kernel")              \
 	X(allow, "add|del|list", "Prefixes exempt from limits and blocks")     \
 	X(block, "add|del|list", "Prefixes whose SYNs are dropped")            \
+	X(check, "-c FILE", "What is wrong with a configuration")              \
 	X(doctor, "[IFACE]", "What keeps Fast Open or the guard from working") \
 	X(version, "", "Versions of this program and what it runs on")
 

@@ -5,7 +5,7 @@ _tfoguard() {
 	_init_completion || return
 
 	local commands="attach detach status stats explain cookie key allow block
-		doctor version"
+		check doctor version"
 	if [ "$cword" -eq 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$cur")
 		return
@@ -13,6 +13,10 @@ _tfoguard() {
 	case $prev in
 	-m | --mode)
 		mapfile -t COMPREPLY < <(compgen -W "native skb" -- "$cur")
+		return
+		;;
+	-c | --config)
+		_filedir '@(yaml|yml)'
 		return
 		;;
 	-f | --file)
@@ -23,11 +27,12 @@ _tfoguard() {
 
 	local options="--json --pretty --help"
 	case ${words[1]} in
-	attach) options+=" --mode --port --observe" ;;
+	attach) options+=" --config --mode --port --observe" ;;
 	stats) options+=" --watch --all" ;;
 	explain) options+=" --key --port --live" ;;
 	cookie) options+=" --key" ;;
 	allow | block) options+=" --file" ;;
+	check) options+=" --config" ;;
 	esac
 	case $cur in
 	-*)
