@@ -47,7 +47,7 @@ int cmd_check(int argc, char **argv)
 	struct config config;
 	struct fault f = { 0 };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	if (config_read(a.file, &config, &f))
 		return output_fault(&a.output, &f);
 	if (config_lists(&config, &lists, &f)) {

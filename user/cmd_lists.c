@@ -179,7 +179,7 @@ static int change_or_print(enum list_entry entry, const char *name, int argc,
 	a.prefix = calloc((size_t)argc, sizeof(*a.prefix));
 	if (!a.prefix)
 		return EXIT_FAILED;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "%s the %s list", a.act == ACT_LIST ? "print" : "change",
 		    name);
 	if (act_on(&a, &f))
