@@ -43,7 +43,6 @@ __attribute__((noinline)) int prove_syn(struct xdp_md *ctx)
 	if (!w)
 		return V_act_failed;
 	s = &w->syn;
-	*s = (struct syn){};
 	return read_syn(&bytes, &w->packet, s)
 	    ?: classify(&bytes, s)
 	    ?: lists(s)

@@ -254,6 +254,12 @@ stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 	__u32 ip_len;
 	void *ip, *tcp;
 
+	/* What stages only add to; the rest is written before it is read. */
+	s->tfo_bytes = 0;
+	s->tfo_at = s->tfo_header = 0;
+	s->is_signed = 0;
+	s->allowed = s->blocked = 0;
+
 	s->family = p->family;
 	s->tags = p->tags;
 	s->dmac = p->dmac;

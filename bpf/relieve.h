@@ -30,12 +30,15 @@
 #define TICK_PLACES 64
 #define PROVEN_SAMPLE 16
 
-/* What one CPU admitted in the present clock tick, by port. */
+/* What one CPU may admit in the present clock tick, by listener's address. */
+struct allowance {
+	__u64 tick;
+	__u32 whose; /* tells addresses apart */
+	__u32 left;
+};
+
 struct admissions {
-	struct {
-		__u64 tick;
-		__u64 count;
-	} port[TICK_PLACES];
+	struct allowance allowance[TICK_PLACES];
 	__u64 odd; /* bucket: what can't be judged */
 	__u32 unlooked; /* valid cookies that passed without a look */
 	__u32 reserved;
@@ -83,28 +86,53 @@ stage __u32 share_of(const struct heard *h, const struct tuning *t)
 	return ((queue - lo) << 8) / (hi - lo) ?: 1;
 }
 
-/* Below the lower mark: whether the queue has room for one more of this tick. */
+stage __u32 whose_allowance(const struct syn *s)
+{
+	return (__u32)(s->path.words[0] >> 32) ^
+	       (s->family == FAMILY_ipv4 ?
+			0 :
+			(__u32)(s->path.words[2] ^
+				(s->path.words[3] >> 32))) ^
+	       ((__u32)s->dport << 16) ^ s->dport;
+}
+
+stage struct allowance *allowance_of(__u32 whose)
+{
+	struct admissions *a;
+	__u32 zero = 0;
+
+	a = bpf_map_lookup_elem(&admissions, &zero);
+	return a ? &a->allowance[(whose ^ whose >> 16) & (TICK_PLACES - 1)] :
+		   NULL;
+}
+
+/*
+ * Below the lower mark: a look lets so many pass, until the clock ticks again,
+ * as the queue has room for; the next ones of this tick need not look (admit),
+ * and what is beyond is a burst.
+ */
 stage int is_burst(const struct syn *s, const struct heard *h,
 		   const struct tuning *t, __u64 now)
 {
-	__u64 limit = h->syn_limit ?: 1, room;
-	struct admissions *a;
-	__u32 zero = 0, i = be16(s->dport) & (TICK_PLACES - 1);
+	__u64 limit = h->syn_limit ?: 1;
+	__u32 whose = whose_allowance(s);
+	struct allowance *a;
 
 	if (!t->admit_share)
 		return 0;
-	a = bpf_map_lookup_elem(&admissions, &zero);
+	a = allowance_of(whose);
 	if (!a)
 		return 0;
-	if (a->port[i].tick != now) {
-		a->port[i].tick = now;
-		a->port[i].count = 0;
+	if (a->tick != now) {
+		a->tick = now;
+		a->whose = whose;
+		a->left = ((limit * t->mark_hi -
+			    ((__u64)h->syn_queue << 8)) *
+			   t->admit_share) >> 16 ?: 1;
 	}
-	room = ((limit * t->mark_hi - ((__u64)h->syn_queue << 8)) *
-		t->admit_share) >> 16;
-	if (a->port[i].count > room)
+	if (!a->left)
 		return 1;
-	a->port[i].count++;
+	a->left--;
 	return 0;
 }
 
@@ -270,20 +298,36 @@ stage void note_pressure(__be16 dport, __u64 now)
 }
 
 /*
- * A valid cookie in calm needs no look: pressure on its port would have been
- * noted by others. Now and then one looks all the same, for it may be that
- * nobody else comes.
+ * Calm needs no look at the listener for each SYN. An unproven one may pass by
+ * the allowance of one that looked in this clock tick. A valid cookie passes
+ * unless its port was under pressure of late, which others would have noted;
+ * now and then one looks all the same, for it may be that nobody else comes.
  */
 stage enum verdict admit(const struct syn *s)
 {
-	struct admissions *a;
-	__u32 zero = 0;
+	struct admissions *all;
+	__u32 zero = 0, whose;
+	struct allowance *a;
 
-	if (!s->proven || settings.assume_listener || wants_look(s) ||
-	    is_pressed(be16(s->dport), clock_ns()))
+	if (settings.assume_listener || wants_look(s))
 		return UNDECIDED;
-	a = bpf_map_lookup_elem(&admissions, &zero);
-	if (!a || a->unlooked++ % PROVEN_SAMPLE == 0)
+	if (!s->proven) {
+		if (would_touch(s))
+			return UNDECIDED;
+		if (!settings.can_answer)
+			return settle(s);
+		whose = whose_allowance(s);
+		a = allowance_of(whose);
+		if (!a || a->whose != whose || a->tick != clock_ns() ||
+		    !a->left)
+			return UNDECIDED;
+		a->left--;
+		return settle(s);
+	}
+	if (is_pressed(be16(s->dport), clock_ns()))
+		return UNDECIDED;
+	all = bpf_map_lookup_elem(&admissions, &zero);
+	if (!all || all->unlooked++ % PROVEN_SAMPLE == 0)
 		return UNDECIDED;
 	return s->as;
 }
