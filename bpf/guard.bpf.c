@@ -12,6 +12,7 @@
 #include "policy.h"
 #include "relieve.h"
 #include "listener.h"
+#include "odd.h"
 #include "answer.h"
 #include "act.h"
 #include "count.h"
@@ -97,6 +98,18 @@ stage enum verdict judge(struct xdp_md *ctx, const struct packet *p,
 		   may_resize);
 }
 
+/* Out of line: few packets come here. */
+stage enum verdict judge_rest(struct xdp_md *ctx, const struct packet *p,
+			      enum verdict v)
+{
+	struct scratch *w = the_scratch();
+
+	if (!w)
+		return v;
+	w->packet = *p;
+	return judge_odd(ctx, v);
+}
+
 /* @may_resize: the verifier notes a call that resizes packets even where it is
  * never made, and dispatchers refuse programs that have one. */
 stage int guard(struct xdp_md *ctx, int may_resize)
@@ -108,6 +121,8 @@ stage int guard(struct xdp_md *ctx, int may_resize)
 	v = parse(&bytes, &p, settings.no_ethernet)
 	 ?: screen(&p)
 	 ?: judge(ctx, &p, may_resize);
+	if (is_odd(v))
+		v = judge_rest(ctx, &p, v);
 	return leave(&p, v);
 }
 
