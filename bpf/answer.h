@@ -91,6 +91,14 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	secrets = secrets_at(now);
 	if (!secrets || !fits(&bytes, tcp, TCP_HEADER))
 		return V_act_failed;
+	if (v == V_challenge) {
+		*r = (struct reply){
+			.sport = s->sport,
+			.dport = s->dport,
+			.ack = syncookie_challenge(&secrets->cookie[0], &flow),
+		};
+		return v;
+	}
 	if (!s->allowed &&
 	    !is_within(LIMIT_PREFIX_ANSWERS, prefix_of(s->family, &s->path), t->prefix_answers,
 		       secrets, now) &&

@@ -13,6 +13,7 @@
 #include "relieve.h"
 #include "listener.h"
 #include "odd.h"
+#include "challenge.h"
 #include "answer.h"
 #include "act.h"
 #include "count.h"
@@ -98,7 +99,7 @@ stage enum verdict judge(struct xdp_md *ctx, const struct packet *p,
 		   may_resize);
 }
 
-/* Out of line: few packets come here. */
+/* Few packets come here. */
 stage enum verdict judge_rest(struct xdp_md *ctx, const struct packet *p,
 			      enum verdict v)
 {
@@ -107,7 +108,7 @@ stage enum verdict judge_rest(struct xdp_md *ctx, const struct packet *p,
 	if (!w)
 		return v;
 	w->packet = *p;
-	return judge_odd(ctx, v);
+	return v == V_segment ? judge_rst(ctx) : judge_odd(ctx, v);
 }
 
 /* @may_resize: the verifier notes a call that resizes packets even where it is
@@ -121,7 +122,8 @@ stage int guard(struct xdp_md *ctx, int may_resize)
 	v = parse(&bytes, &p, settings.no_ethernet)
 	 ?: screen(&p)
 	 ?: judge(ctx, &p, may_resize);
-	if (is_odd(v))
+	if (is_odd(v) ||
+	    (settings.can_challenge && v == V_segment && p.is_rst))
 		v = judge_rest(ctx, &p, v);
 	return leave(&p, v);
 }

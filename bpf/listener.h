@@ -211,16 +211,20 @@ stage void hear_queues(const struct tcp_sock *listener,
 	h->tfo_busy = ((__u64)tfo_queue << 8) >= (__u64)tfo_limit * t->tfo_mark;
 }
 
-/* MPTCP and signatures: their SYN-ACKs are the kernel's business. */
-stage int has_own_protocol(const struct tcp_sock *listener)
+stage int has_signatures(const struct tcp_sock *listener)
 {
-	if (bpf_core_field_exists(listener->is_mptcp) &&
-	    BPF_CORE_READ_BITFIELD(listener, is_mptcp))
-		return 1;
 	if (bpf_core_field_exists(listener->md5sig_info) &&
 	    listener->md5sig_info)
 		return 1;
 	return bpf_core_field_exists(listener->ao_info) && listener->ao_info;
+}
+
+/* MPTCP and signatures: their SYN-ACKs are the kernel's business. */
+stage int has_own_protocol(const struct tcp_sock *listener)
+{
+	return has_signatures(listener) ||
+	       (bpf_core_field_exists(listener->is_mptcp) &&
+		BPF_CORE_READ_BITFIELD(listener, is_mptcp));
 }
 
 /* ACKs of our answers were refused behind us (accept.bpf.c). */
@@ -249,6 +253,10 @@ stage void hear_offer(const struct syn *s, const struct tcp_sock *listener,
 			sk->sk_ack_backlog <= h->syn_limit &&
 			!has_own_protocol(listener) &&
 			!is_stopped(be16(s->dport), now);
+	h->can_challenge = settings.can_challenge &&
+			   s->policy.answer == ANSWER_challenge &&
+			   !has_signatures(listener) &&
+			   !is_proven_source(s, now);
 	h->options = OFFER_MSS |
 		     (ipv4->sysctl_tcp_sack ? OFFER_SACK : 0) |
 		     (ipv4->sysctl_tcp_timestamps ? OFFER_TIMESTAMPS : 0) |

@@ -45,6 +45,7 @@ struct packet {
 	__u16 l4; /* offset of the TCP header */
 	struct port_policy policy; /* of the destination port */
 	__be16 dport;
+	__u8 is_rst; /* without ACK */
 };
 
 /*
@@ -109,6 +110,7 @@ struct heard {
 	undecided_u8 tfo_busy; /* that queue is above its mark */
 	undecided_u8 relief; /* enum relief */
 	undecided_u8 can_answer; /* the kernel would take the ACK */
+	undecided_u8 can_challenge; /* else: its client may be challenged */
 	undecided_u8 has_key;
 	__u64 self; /* tells listeners apart */
 	struct siphash_key key; /* which its cookies are made with */

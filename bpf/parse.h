@@ -208,12 +208,15 @@ stage enum verdict parse_ipv6(const struct bytes *bytes, struct packet *p)
 /* Leaves at once what is not an opening SYN. */
 stage enum verdict parse_tcp(const struct bytes *bytes, struct packet *p)
 {
-	__u8 *tcp = bytes->data + p->l4;
+	__u8 *tcp = bytes->data + p->l4, flags;
 
 	if (!fits(bytes, tcp, TCP_HEADER))
 		return V_unparsed_tcp;
-	if ((tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
+	flags = tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
+	if (flags != TCP_SYN) {
+		p->is_rst = flags == TCP_RST;
 		return V_segment;
+	}
 	p->dport = load16(tcp + 2);
 	return UNDECIDED;
 }

@@ -314,7 +314,7 @@ stage enum verdict admit(const struct syn *s)
 	if (!s->proven) {
 		if (would_touch(s))
 			return UNDECIDED;
-		if (!settings.can_answer)
+		if (!settings.can_answer && !settings.can_challenge)
 			return settle(s);
 		whose = whose_allowance(s);
 		a = allowance_of(whose);
@@ -353,6 +353,8 @@ stage enum verdict relieve(const struct syn *s, const struct heard *h)
 	case RELIEF_BUDGET:
 		return h->can_answer ? V_answer_downgraded : V_tfo_budget;
 	case RELIEF_ANSWER:
+		if (!h->can_answer && h->can_challenge)
+			return V_challenge;
 		if (!h->can_answer)
 			break;
 		if (s->proven)

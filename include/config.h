@@ -42,7 +42,9 @@ enum forged_policy {
 #define ANSWER_POLICIES(X)                                                     \
 	X(auto, "when the listener's queue fills")                             \
 	X(always, "always")                                                    \
-	X(never, "never")
+	X(never, "never")                                                      \
+	X(challenge, "as auto; where the kernel can't take the ACK, a "        \
+		     "challenge that proves the address")
 
 enum answer_policy {
 #define X(when, meaning) ANSWER_##when,
@@ -150,6 +152,9 @@ struct settings {
 	/* The kernel takes the ACKs of our answers, and this entry point may
 	 * resize packets. */
 	__u8 can_answer;
+	/* It may resize packets, and a port is to be challenged where it can't
+	 * answer. */
+	__u8 can_challenge;
 	/* With assume_listener: its SYN queue is above the upper mark. */
 	__u8 assume_pressure;
 	/* The clock is what user space wrote into its map. */
@@ -269,7 +274,7 @@ struct guard_record {
 	struct settings settings;
 	char alone_because[128]; /* why it is not chained */
 	char silent_because[48]; /* why it does not answer; empty where it does */
-	__u8 reserved[13]; /* zero */
+	__u8 reserved[12]; /* zero */
 };
 
 /* X(mode, meaning) */
@@ -298,7 +303,7 @@ _Static_assert(sizeof(struct port_policy) == 12, "shared with BPF maps");
 _Static_assert(sizeof(struct link_key) == 8, "shared with BPF maps");
 _Static_assert(sizeof(struct link) == 24, "shared with BPF maps");
 _Static_assert(sizeof(struct local_prefix) == 20, "shared with BPF maps");
-_Static_assert(sizeof(struct settings) == 9, "shared with BPF maps");
+_Static_assert(sizeof(struct settings) == 10, "shared with BPF maps");
 _Static_assert(sizeof(struct guard_record) == 256, "shared with BPF maps");
 _Static_assert(VERDICT_COUNT <= COUNTER_SLOTS, "a slot for each verdict");
 

@@ -204,4 +204,32 @@ syncookie_fits(const struct siphash_key *secret,
 	       (!o->timestamps || right.tsval == c->tsval);
 }
 
+/*
+ * The challenge, for kernels that can't be handed a request: a SYN-ACK whose ack
+ * number is wrong, and which the client's RST carries back as its sequence
+ * number (RFC 9293 section 3.10.7.3).
+ */
+static inline __attribute__((always_inline)) __u32
+syncookie_challenge(const struct siphash_key *secret,
+		    const struct syncookie_flow *flow)
+{
+	__u64 ports = flow->sport | (__u64)flow->dport << 16;
+
+	if (flow->path_words == TFO_PATH_WORDS_IPV4) {
+		const __u64 words[3] = { flow->path.words[0], ports,
+					 2ULL << 32 };
+
+		return (__u32)siphash(secret, words, 3);
+	} else {
+		const __u64 words[6] = { flow->path.words[0],
+					 flow->path.words[1],
+					 flow->path.words[2],
+					 flow->path.words[3],
+					 ports,
+					 2ULL << 32 };
+
+		return (__u32)siphash(secret, words, 6);
+	}
+}
+
 #endif

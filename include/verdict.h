@@ -25,6 +25,7 @@ enum action {
 #define VERDICTS(X)                                                            \
 	X(not_tcp, pass, "not TCP over IPv4 or IPv6")                          \
 	X(segment, pass, "TCP, but not the SYN that opens a connection")       \
+	X(challenge_met, pass, "the RST that proves an address")               \
 	X(unguarded, pass, "a SYN to a port that is not guarded")              \
 	X(fragment, pass, "a fragment of an IP packet")                        \
 	X(unparsed_link, pass, "cut short or nested too deep before IP")       \
@@ -63,6 +64,9 @@ enum action {
 				 "goes back")                                  \
 	X(answer_downgraded, answer, "a valid cookie that would have ended "   \
 				     "up in the SYN queue")                    \
+	X(challenge, answer, "an unproven SYN under pressure, where the "      \
+			     "kernel can't take the ACK of an answer: its "    \
+			     "address is to be proven")                        \
 	X(blocked, drop, "from a blocked prefix")                              \
 	X(source_limit, drop, "more than a source may send, to a port with "   \
 			      "over_source=drop")                              \

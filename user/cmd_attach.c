@@ -36,7 +36,7 @@ static const struct argp_option options[] = {
 	{ "port", OPT_PORT, "N[,NAME=VALUE]...", 0,
 	  "Guard this port, and without -c no other that is not named; "
 	  "mode=guard (the default), off, drop or pass; forged=strip (the "
-	  "default) or drop; answer=auto (the default), always or never; "
+	  "default) or drop; answer=auto (the default), always, never or challenge; "
 	  "replay=TIME for which repeated data is cut; early=any (the default), "
 	  "tls or http-safe data; may be repeated",
 	  1 },

@@ -318,11 +318,22 @@ static int put_pins(const struct attachment *a)
 	return prepare_pins(a) ?: pins_commit(a->hook.ifindex);
 }
 
+static bool any_challenges(const struct port_policy *ports)
+{
+	for (int port = 1; port < PORT_COUNT; port++)
+		if (ports[port].answer == ANSWER_challenge)
+			return true;
+	return false;
+}
+
 static int open_program(struct attachment *a, bool chained, struct fault *f)
 {
 	a->config.chained = chained;
 	a->record.chained = chained;
 	a->config.settings.can_answer = a->acceptor.loaded && !chained;
+	a->config.settings.can_challenge =
+		!chained && !a->config.settings.vlans_hidden &&
+		any_challenges(a->config.ports);
 	if (chained && a->acceptor.loaded)
 		snprintf(a->record.silent_because,
 			 sizeof(a->record.silent_because),
