@@ -29,7 +29,8 @@ enum key_slot {
 #define KEY_ORIGINS(X)                                                         \
 	X(none, "the slot is empty")                                           \
 	X(kernel, "net.ipv4.tcp_fastopen_key of this network namespace")       \
-	X(given, "given on the command line")
+	X(given, "given by an operator")                                       \
+	X(made, "made here at random")
 
 enum key_origin {
 #define X(origin, meaning) KEY_ORIGIN_##origin,
@@ -47,7 +48,9 @@ struct key {
 	struct siphash_key secret;
 	__u64 since; /* seconds since the epoch: when it entered this slot */
 	__u32 origin; /* enum key_origin */
-	__u32 reserved; /* zero */
+	/* Of a previous key: retired so many seconds after it entered the slot;
+	 * 0 is when somebody says so. */
+	__u32 overlap;
 };
 
 struct keyring {
@@ -58,6 +61,12 @@ static inline __attribute__((always_inline)) int
 key_is_empty(const struct siphash_key *secret)
 {
 	return (secret->k0 | secret->k1) == 0;
+}
+
+static inline __attribute__((always_inline)) int
+key_equal(const struct siphash_key *a, const struct siphash_key *b)
+{
+	return ((a->k0 ^ b->k0) | (a->k1 ^ b->k1)) == 0;
 }
 
 _Static_assert(sizeof(struct key) == 32, "shared with BPF maps");

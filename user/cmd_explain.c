@@ -97,14 +97,16 @@ static const struct argp argp = {
 static void set_ring(const struct arguments *a, struct keyring *ring)
 {
 	static const enum key_slot slots[] = { KEY_current, KEY_previous };
+	const struct keyring none = { 0 };
+	struct kernel_pair kernel;
 
 	memset(ring, 0, sizeof(*ring));
 	for (int i = 0; i < a->n_keys; i++) {
 		ring->slot[slots[i]].secret = a->keys[i];
 		ring->slot[slots[i]].origin = KEY_ORIGIN_given;
 	}
-	if (a->live && !a->n_keys)
-		kernel_keyring(ring);
+	if (a->live && !a->n_keys && !kernel_keys(&kernel))
+		ring_follow(&none, &kernel, 0, ring);
 }
 
 /* 1 for bare IP, 0 for Ethernet, -1 for what the program can't be given. */

@@ -52,24 +52,8 @@ static const char *const slot_names[] = {
 #undef X
 };
 
-/* Whether the guard accepts by its map all that the kernel accepts. */
-static bool covers(const struct keyring *ring, const struct siphash_key *keys,
-		   int n)
-{
-	for (int i = 0; i < n; i++) {
-		bool found = false;
-
-		for (int slot = 0; slot < KEY_SLOT_COUNT; slot++)
-			found = found || !memcmp(&ring->slot[slot].secret,
-						 &keys[i], sizeof(*keys));
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
 static void print_text(const struct keyring *ring,
-		       const struct siphash_key *keys, int n)
+		       const struct kernel_pair *pair)
 {
 	static const char *const kernel_names[] = { "primary", "backup" };
 	char id[KEYTEXT_ID_LEN + 1];
@@ -78,20 +62,20 @@ static void print_text(const struct keyring *ring,
 		keytext_id(&ring->slot[i].secret, id);
 		printf("guard  %-9s %s\n", slot_names[i], id);
 	}
-	for (int i = 0; i < n; i++) {
-		keytext_id(&keys[i], id);
+	for (int i = 0; i < pair->n; i++) {
+		keytext_id(&pair->key[i], id);
 		printf("kernel %-9s %s\n", kernel_names[i], id);
 	}
-	if (!n)
+	if (!pair->n)
 		puts("kernel           none: no listener has turned Fast Open on "
 		     "yet, or the key is all zeros");
-	if (!covers(ring, keys, n))
+	if (!ring_covers(ring, pair))
 		puts("The kernel has a key that the guard's map lacks; \"tfoguard "
 		     "attach\" again adopts it.");
 }
 
 static json_t *to_json(const struct keyring *ring,
-		       const struct siphash_key *keys, int n)
+		       const struct kernel_pair *pair)
 {
 	json_t *guard = json_object(), *kernel = json_array();
 	char id[KEYTEXT_ID_LEN + 1];
@@ -103,26 +87,26 @@ static json_t *to_json(const struct keyring *ring,
 					    json_null() :
 					    json_string(id));
 	}
-	for (int i = 0; i < n; i++) {
-		keytext_id(&keys[i], id);
+	for (int i = 0; i < pair->n; i++) {
+		keytext_id(&pair->key[i], id);
 		json_array_append_new(kernel, json_string(id));
 	}
 	return json_pack("{s:o,s:o,s:b}", "guard", guard, "kernel", kernel,
-			 "in_step", covers(ring, keys, n));
+			 "in_step", ring_covers(ring, pair));
 }
 
 static int show(const struct output *out, struct keyring *ring,
-		struct siphash_key keys[KEYTEXT_KEYS_MAX], struct fault *f)
+		struct kernel_pair *keys, struct fault *f)
 {
-	int n = kernel_keys(keys), err;
+	int err = kernel_keys(keys);
 
-	if (n < 0) {
-		if (n == -EACCES || n == -EPERM)
+	if (err) {
+		if (err == -EACCES || err == -EPERM)
 			fault_advise(f, "run it as root");
-		return fault_fail(f, EXIT_FAILED, n,
+		return fault_fail(f, EXIT_FAILED, err,
 				  "the kernel's key "
 				  "(net.ipv4.tcp_fastopen_key) can't be read: %s",
-				  strerror(-n));
+				  strerror(-err));
 	}
 	err = guard_keyring(ring);
 	if (err == -ENOENT) {
@@ -138,15 +122,15 @@ static int show(const struct output *out, struct keyring *ring,
 				  strerror(-err));
 	}
 	if (out->json)
-		output_json(out, to_json(ring, keys, n));
+		output_json(out, to_json(ring, keys));
 	else
-		print_text(ring, keys, n);
+		print_text(ring, keys);
 	return 0;
 }
 
 int cmd_key(int argc, char **argv)
 {
-	struct siphash_key keys[KEYTEXT_KEYS_MAX];
+	struct kernel_pair keys;
 	struct arguments a = { 0 };
 	struct fault f = { 0 };
 	struct keyring ring;
@@ -154,8 +138,8 @@ int cmd_key(int argc, char **argv)
 
 	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "show the keys");
-	err = show(&a.output, &ring, keys, &f);
-	explicit_bzero(keys, sizeof(keys));
+	err = show(&a.output, &ring, &keys, &f);
+	explicit_bzero(&keys, sizeof(keys));
 	explicit_bzero(&ring, sizeof(ring));
 	return err ? output_fault(&a.output, &f) : EXIT_DONE;
 }

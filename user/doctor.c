@@ -267,7 +267,7 @@ static bool check_zero_key(const struct survey *s, struct finding *f)
 		write_name(l, name);
 		if (l->own_key_zero)
 			enumerate(&own, "%s", name);
-		else if (!l->own_key && s->keys_known && s->n_keys == 0)
+		else if (!l->own_key && s->keys_known && s->keys.n == 0)
 			of_namespace = true;
 	}
 	if (of_namespace) {
@@ -282,15 +282,6 @@ static bool check_zero_key(const struct survey *s, struct finding *f)
 	return say(f, "the key that the server gave to %s is all zeros: "
 		      "anybody can compute its cookies",
 		   enumerated(&own));
-}
-
-/* Does the ring have the key that the kernel has? */
-static bool ring_has(const struct keyring *ring, const struct siphash_key *key)
-{
-	for (int slot = 0; slot < KEY_SLOT_COUNT; slot++)
-		if (!memcmp(&ring->slot[slot].secret, key, sizeof(*key)))
-			return true;
-	return false;
 }
 
 /* The name that an interface has, or had. */
@@ -329,13 +320,9 @@ static const struct surveyed_interface *held_guard(const struct survey *s)
 static bool check_key_drift(const struct survey *s, struct finding *f)
 {
 	const struct surveyed_interface *guard = held_guard(s);
-	bool drifted = false;
 
-	if (!guard || !s->ring_known || !s->keys_known)
-		return false;
-	for (int i = 0; i < s->n_keys; i++)
-		drifted = drifted || !ring_has(&s->ring, &s->keys[i]);
-	if (!drifted)
+	if (!guard || !s->ring_known || !s->keys_known ||
+	    ring_covers(&s->ring, &s->keys))
 		return false;
 	advise_attach(f, "attach again, which adopts it", "", guard, true);
 	return say(f, "the kernel has a key (net.ipv4.tcp_fastopen_key) that "

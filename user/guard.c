@@ -21,6 +21,7 @@
 #include "lock.h"
 #include "pins.h"
 #include "program.h"
+#include "ring.h"
 #include "version.h"
 
 #define PIN_RECORD "record"
@@ -244,16 +245,25 @@ static int open_keyring(struct fault *f)
 			  strerror(-fd));
 }
 
-static int read_kernel_keys(struct keyring *ring, struct fault *f)
+/* The kernel's keys, in the slots in which the ring had them. */
+static int follow_kernel(int keyring_fd, struct keyring *ring, struct fault *f)
 {
-	int n = kernel_keyring(ring);
+	struct kernel_pair kernel;
+	struct keyring was;
+	int err = kernel_keys(&kernel);
 
-	if (n >= 0)
-		return 0;
-	return fault_fail(f, EXIT_FAILED, n,
-			  "the kernel's key (net.ipv4.tcp_fastopen_key) can't be "
-			  "read: %s",
-			  strerror(-n));
+	if (err)
+		return fault_fail(f, EXIT_FAILED, err,
+				  "the kernel's key (net.ipv4.tcp_fastopen_key) "
+				  "can't be read: %s",
+				  strerror(-err));
+	err = program_get_keyring(keyring_fd, &was);
+	if (err)
+		memset(&was, 0, sizeof(was));
+	ring_follow(&was, &kernel, (__u64)time(NULL), ring);
+	explicit_bzero(&was, sizeof(was));
+	explicit_bzero(&kernel, sizeof(kernel));
+	return 0;
 }
 
 static int write_record(const struct program *program,
@@ -598,14 +608,16 @@ static int attach(const struct guard_request *request, struct interface *iface,
 	      pins_each(check_others, f) ?:
 	      find_kept(iface, kept, f) ?:
 	      check_mode(request, iface, kept, f) ?:
-	      set_settings(&settings, request, iface, f) ?:
-	      read_kernel_keys(&ring, f);
+	      set_settings(&settings, request, iface, f);
 	if (err)
 		return err;
 
 	owned int keyring_fd = open_keyring(f);
 	if (keyring_fd < 0)
 		return keyring_fd;
+	err = follow_kernel(keyring_fd, &ring, f);
+	if (err)
+		return err;
 
 	err = shared_open(&shared);
 	if (err)
@@ -1046,4 +1058,11 @@ int guard_keyring(struct keyring *ring)
 	owned int fd = pins_open(0, PIN_KEYRING);
 
 	return fd < 0 ? fd : program_get_keyring(fd, ring);
+}
+
+int guard_set_keyring(const struct keyring *ring)
+{
+	owned int fd = pins_open(0, PIN_KEYRING);
+
+	return fd < 0 ? fd : program_set_keyring(fd, ring);
 }

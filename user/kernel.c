@@ -2,12 +2,12 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "keytext.h"
@@ -16,63 +16,82 @@
 #define SO_NETNS_COOKIE 71 /* linux 5.14 */
 #endif
 
-/* Reads all of a /proc/sys file into @text. */
-static int read_sysctl(const char *name, char *text, size_t size)
+#define KEY_SYSCTL "net.ipv4.tcp_fastopen_key"
+
+/* Not by stdio, whose buffers would keep keys. */
+static int open_sysctl(const char *name, int mode)
 {
 	char path[PATH_MAX];
-	size_t n;
-	FILE *f;
-	int err;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/sys/%s", name);
 	for (char *c = path; *c; c++)
 		if (*c == '.')
 			*c = '/';
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	n = fread(text, 1, size - 1, f);
-	err = ferror(f) ? -EIO : 0;
-	fclose(f);
-	text[n] = '\0';
-	return err;
+	fd = open(path, mode | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
-int kernel_keys(struct siphash_key keys[2])
+/* Reads all of a /proc/sys file into @text. */
+static int read_sysctl(const char *name, char *text, size_t size)
+{
+	int fd = open_sysctl(name, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	return 0;
+}
+
+int kernel_keys(struct kernel_pair *pair)
 {
 	char text[128];
 	int n, err;
 
-	err = read_sysctl("net.ipv4.tcp_fastopen_key", text, sizeof(text));
+	memset(pair, 0, sizeof(*pair));
+	err = read_sysctl(KEY_SYSCTL, text, sizeof(text));
 	if (err)
 		return err;
-	n = keytext_parse(text, keys);
+	n = keytext_parse(text, pair->key);
 	explicit_bzero(text, sizeof(text));
 	if (n < 0)
 		return n;
-	if (n == 2 && key_is_empty(&keys[1]))
-		n = 1;
-	if (n == 1 && key_is_empty(&keys[0]))
-		n = 0;
-	return n;
+	while (n > 0 && key_is_empty(&pair->key[n - 1]))
+		n--;
+	pair->n = n;
+	return 0;
 }
 
-int kernel_keyring(struct keyring *ring)
+int kernel_set_keys(const struct kernel_pair *pair)
 {
-	static const enum key_slot slots[2] = { KEY_current, KEY_previous };
-	struct siphash_key keys[2];
-	int n = kernel_keys(keys);
+	char text[2 * (KEYTEXT_LEN + 1)];
+	size_t length = KEYTEXT_LEN;
+	int err = 0, fd;
 
-	if (n < 0)
-		return n;
-	memset(ring, 0, sizeof(*ring));
-	for (int i = 0; i < n; i++) {
-		ring->slot[slots[i]].secret = keys[i];
-		ring->slot[slots[i]].since = (__u64)time(NULL);
-		ring->slot[slots[i]].origin = KEY_ORIGIN_kernel;
+	if (!pair->n)
+		return -EINVAL;
+	keytext_format(&pair->key[0], text);
+	if (pair->n > 1) {
+		text[length++] = ',';
+		keytext_format(&pair->key[1], text + length);
+		length += KEYTEXT_LEN;
 	}
-	explicit_bzero(keys, sizeof(keys));
-	return n;
+	fd = open_sysctl(KEY_SYSCTL, O_WRONLY);
+	if (fd < 0)
+		err = fd;
+	else if (write(fd, text, length) != (ssize_t)length)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	explicit_bzero(text, sizeof(text));
+	return err;
 }
 
 int kernel_sysctl(const char *name, long *value)

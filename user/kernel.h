@@ -5,18 +5,17 @@
 
 #include <stdbool.h>
 
-#include "keyring.h"
+#include "ring.h"
 
 /*
- * The namespace's TFO keys, primary first. Returns how many there are: a key
- * of all zeros is none, so 0 where none was ever set. Negative errno where it
- * can't be read (it takes root).
+ * The namespace's TFO keys. A key of all zeros is none, so there may be none at
+ * all. Negative errno where they can't be read (it takes root).
  */
-int kernel_keys(struct siphash_key keys[2]);
+int kernel_keys(struct kernel_pair *);
 
-/* A ring of what the kernel has now: its primary key as current, its backup as
- * previous. The same returns as kernel_keys(). */
-int kernel_keyring(struct keyring *ring);
+/* Puts both in the place of what is there in one step; one alone removes the
+ * backup. */
+int kernel_set_keys(const struct kernel_pair *);
 
 /* net.<name> with dots or slashes; negative errno where it does not exist. */
 int kernel_sysctl(const char *name, long *value);

@@ -125,8 +125,7 @@ static void read_namespace(struct survey *s)
 	s->name.known = kernel_sysctl(path, &s->name.value) == 0;
 	SURVEY_SYSCTLS(X)
 #undef X
-	s->n_keys = kernel_keys(s->keys);
-	s->keys_known = s->n_keys >= 0;
+	s->keys_known = kernel_keys(&s->keys) == 0;
 	if (s->has_btf && survey_can(s, CAP_BPF) && survey_can(s, CAP_PERFMON))
 		s->listeners_known =
 			listeners_read(&s->listeners, &s->n_listeners) == 0;

@@ -15,7 +15,7 @@
 #include "guard.h"
 #include "hook.h"
 #include "interface.h"
-#include "keyring.h"
+#include "ring.h"
 #include "listening.h"
 
 /* X(name, sysctl below net.) */
@@ -76,8 +76,7 @@ struct survey {
 	SURVEY_SYSCTLS(X)
 #undef X
 	bool keys_known;
-	struct siphash_key keys[2];
-	int n_keys;
+	struct kernel_pair keys;
 	bool listeners_known;
 	struct listener *listeners;
 	size_t n_listeners;
