@@ -87,7 +87,7 @@ $(BUILD)/tests/%.o: tests/%.c
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 UNIT_SOURCES := user/keytext.c user/ports.c user/value.c user/lists.c \
-	user/configuration.c user/fault.c
+	user/configuration.c user/fault.c user/ring.c user/ringfile.c
 
 $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(call say,CC,$@)
@@ -95,7 +95,7 @@ $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -g -O1 -Wall -Wextra -Werror \
 		$(TEST_CFLAGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all -MMD -MP -o $@ $(filter %.c,$^) \
-		-lcmocka -lsodium -lyaml
+		-lcmocka -lsodium -ljansson -lyaml
 
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 
