@@ -87,7 +87,8 @@ $(BUILD)/tests/%.o: tests/%.c
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 UNIT_SOURCES := user/keytext.c user/ports.c user/value.c user/lists.c \
-	user/configuration.c user/fault.c user/ring.c user/ringfile.c user/schedule.c
+	user/configuration.c user/fault.c user/keys.c \
+	user/ring.c user/ringfile.c user/schedule.c
 
 $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(call say,CC,$@)
