@@ -11,7 +11,7 @@
 #include "keyring.h"
 
 #define KEYTEXT_KEYS_MAX 2
-#define KEYTEXT_LEN 36 /* of one key, without the NUL */
+#define KEYTEXT_LEN 35 /* of one key, without the NUL */
 #define KEYTEXT_ID_LEN 8 /* of a fingerprint, without the NUL */
 
 /*

@@ -128,6 +128,7 @@ static void test_keytext_writes_what_it_reads(void **state)
 	(void)state;
 	keytext_format(&frame_keys[KEY_current], text);
 	assert_string_equal(text, "00112233-44556677-8899aabb-ccddeeff");
+	assert_int_equal(strlen(text), KEYTEXT_LEN);
 	assert_int_equal(keytext_parse(text, keys), 1);
 	assert_memory_equal(&keys[0], &frame_keys[KEY_current], sizeof(*keys));
 }
