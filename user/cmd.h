@@ -11,7 +11,7 @@
 	X(stats, "[IFACE]", "Packets and bytes by verdict")                    \
 	X(explain, "FILE.pcap", "Judge the packets of a capture")              \
 	X(cookie, "CLIENT SERVER", "Compute a Fast Open cookie")               \
-	X(key, "show", "The keys of the guard and of the kernel")              \
+	X(key, "show|stage|...", "Show and change the keys")                   \
 	X(allow, "add|del|list", "Prefixes exempt from limits and blocks")     \
 	X(block, "add|del|list", "Prefixes whose SYNs are dropped")            \
 	X(check, "-c FILE", "What is wrong with a configuration")              \

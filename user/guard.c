@@ -245,7 +245,8 @@ static int open_keyring(struct fault *f)
 			  strerror(-fd));
 }
 
-/* The kernel's keys, in the slots in which the ring had them. */
+/* The kernel's keys, in the slots in which the ring had them. Without
+ * CAP_SYS_ADMIN that can't be read, and a backup key counts as previous. */
 static int follow_kernel(int keyring_fd, struct keyring *ring, struct fault *f)
 {
 	struct kernel_pair kernel;

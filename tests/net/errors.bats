@@ -213,9 +213,18 @@ usage() { harmless 2 "$1" at_server tfoguard "${@:2}"; } # TEXT ARGUMENT...
 }
 
 @test "usage: key" {
-	usage "show" key
-	usage '"rotate" is not show' key rotate
-	usage "is not show" key show show
+	usage "what about the keys?" key
+	usage 'nothing "frobnicate" to do' key frobnicate
+	usage 'show takes no argument "show"' key show show
+	usage 'stage takes no argument "b"' key stage a b
+	usage "import which FILE?" key import
+	usage "--emergency is for rotate" key promote --emergency
+	usage "--emergency leaves no --overlap" key rotate --emergency --overlap 1s
+	usage "--overlap is for rotate and promote" key retire --overlap 1s
+	usage "--reveal is for show and export" key rotate --reveal
+	for time in 0s -5s x "5 s" 99999d ""; do
+		usage "is not a time from 1s" key rotate --overlap "$time"
+	done
 }
 
 @test "usage: keys and addresses of cookie" {
