@@ -164,6 +164,14 @@ bench:
 		exec $(BUILD)/bench $(ROUNDS) $(REPEAT)' >$(BUILD)/bench.json
 	@echo "figures: $(BUILD)/bench.json"
 
+# ROTATIONS= changes how long it takes.
+bench-rotation:
+	$(Q)tools/install-deps test
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tfoguard $(BUILD)/tests/vm/tfo-server
+	$(Q)TFOGUARD=$(BUILD)/tfoguard SERVER=$(BUILD)/tests/vm/tfo-server \
+		tests/isolate tools/bench-rotation $(ROTATIONS) >$(BUILD)/bench-rotation.json
+	@echo "figures: $(BUILD)/bench-rotation.json"
+
 # ---- installing -----------------------------------------------------------
 install: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
 	install -D -m 755 $(BUILD)/tfoguard $(DESTDIR)$(PREFIX)/sbin/tfoguard
@@ -187,10 +195,11 @@ help:
 	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
 	@echo 'test           every test; SUITE="unit program" for some (root)'
 	@echo 'bench          what each path costs (root)'
+	@echo 'bench-rotation rotations under load: lost 0-RTT, if any (root)'
 	@echo 'install        PREFIX=$(PREFIX) DESTDIR=; uninstall'
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: all tests test demo bench install uninstall clean help
+.PHONY: all tests test demo bench bench-rotation install uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)
