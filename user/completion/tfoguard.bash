@@ -11,6 +11,10 @@ _tfoguard() {
 		return
 	fi
 	case $prev in
+	--ring)
+		_filedir
+		return
+		;;
 	-m | --mode)
 		mapfile -t COMPREPLY < <(compgen -W "native skb" -- "$cur")
 		return
@@ -33,6 +37,7 @@ _tfoguard() {
 	cookie) options+=" --key" ;;
 	allow | block) options+=" --file" ;;
 	check) options+=" --config" ;;
+	key) options+=" --ring --overlap --emergency --reveal" ;;
 	esac
 	case $cur in
 	-*)
@@ -44,7 +49,14 @@ _tfoguard() {
 	attach | detach | status | stats | doctor) _available_interfaces ;;
 	explain) _filedir '@(pcap|pcapng|cap)' ;;
 	allow | block) mapfile -t COMPREPLY < <(compgen -W "add del list" -- "$cur") ;;
-	key) mapfile -t COMPREPLY < <(compgen -W show -- "$cur") ;;
+	key)
+		if [ "$cword" -eq 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "show stage promote \
+				retire rotate import export history" -- "$cur")
+		else
+			_filedir
+		fi
+		;;
 	esac
 } &&
 	complete -F _tfoguard tfoguard
