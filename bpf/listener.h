@@ -355,9 +355,10 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 }
 
 /* A capture has no listener: one with Fast Open on, whose keys are the ring's. */
-stage void assume(const struct syn *s, const struct keyring *ring,
-		  struct heard *h)
+stage void assume(const struct syn *s, struct heard *h)
 {
+	const struct keyring *ring;
+
 	if (!settings.assume_pressure)
 		return;
 	h->relief = s->proven ? RELIEF_PASS : RELIEF_ANSWER;
@@ -366,6 +367,7 @@ stage void assume(const struct syn *s, const struct keyring *ring,
 		     OFFER_ECN;
 	h->window = 65535;
 	h->wscale = 7;
+	ring = ring_in_force();
 	if (ring && !key_is_empty(&ring->slot[KEY_current].secret)) {
 		h->key = ring->slot[KEY_current].secret;
 		h->has_key = 1;
@@ -383,7 +385,7 @@ stage enum verdict look(struct xdp_md *ctx, const struct bytes *bytes,
 
 	if (settings.assume_listener) {
 		early(bytes, s, t);
-		assume(s, ring, h);
+		assume(s, h);
 		return s->blocked ? V_blocked : UNDECIDED;
 	}
 	sk = socket_for(ctx, s);

@@ -147,16 +147,19 @@ stage struct scratch *the_scratch(void)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
-/* NULL for a SYN that shows no cookie to try. */
-stage const struct keyring *ring_for(const struct syn *s)
+stage const struct keyring *ring_in_force(void)
 {
 	__u32 zero = 0;
 	void *inner;
 
-	if (s->class != SYN_COOKIE)
-		return NULL;
 	inner = bpf_map_lookup_elem(&keyring, &zero);
 	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+/* NULL for a SYN that shows no cookie to try. */
+stage const struct keyring *ring_for(const struct syn *s)
+{
+	return s->class == SYN_COOKIE ? ring_in_force() : NULL;
 }
 
 #endif

@@ -17,6 +17,7 @@
 
 #define OPT_PORT 0x101
 #define OPT_LIVE 0x102
+#define OPT_PRESSURE 0x103
 #define LOOPBACK_IFINDEX 1 /* in every network namespace */
 
 struct arguments {
@@ -25,6 +26,7 @@ struct arguments {
 	struct siphash_key keys[KEYTEXT_KEYS_MAX];
 	int n_keys;
 	bool live;
+	bool pressure;
 	struct port_policy ports[PORT_COUNT];
 	bool some_ports;
 };
@@ -38,7 +40,9 @@ static const struct argp_option options[] = {
 	  "Ask this namespace's routing table and listeners, and without --key "
 	  "use the kernel's keys",
 	  1 },
-	{ "port", OPT_PORT, "N[,mode=MODE][,forged=WHAT]", 0,
+	{ "pressure", OPT_PRESSURE, 0, 0,
+	  "Judge as for a listener whose SYN queue is above its upper mark", 1 },
+	{ "port", OPT_PORT, "N[,NAME=VALUE]...", 0,
 	  "As of attach: guard this port, and no other that is not named", 1 },
 	{ 0 }
 };
@@ -61,6 +65,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_LIVE:
 		a->live = true;
 		return 0;
+	case OPT_PRESSURE:
+		a->pressure = true;
+		return 0;
 	case OPT_PORT:
 		if (!a->some_ports)
 			memset(a->ports, 0, sizeof(a->ports));
@@ -76,6 +83,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->file)
 			argp_error(state, "which capture?");
+		if (a->live && a->pressure)
+			argp_error(state, "--live asks the listeners whether "
+					  "there is pressure; --pressure says "
+					  "so");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -158,6 +169,9 @@ static int start_judge(const struct arguments *a, int bare_ip,
 		.settings = {
 			.no_ethernet = (__u8)bare_ip,
 			.assume_listener = !a->live,
+			.assume_pressure = a->pressure,
+			.can_answer = 1,
+			.frozen_clock = 1,
 			.any_mac = 1,
 		},
 		.ports = a->ports,
@@ -240,7 +254,11 @@ static int explain_packet(const struct arguments *a, struct judge *judge,
 			  struct fault *f)
 {
 	static __u8 out[JUDGE_FRAME_MAX];
-	int err = judge_packet(judge, frame, e->header->caplen, out,
+	/* The capture's own time: what repeats within a window, repeats. */
+	int err = judge_set_time(judge, (__u64)e->header->ts.tv_sec *
+						1000000000 +
+					(__u64)e->header->ts.tv_usec * 1000) ?:
+		  judge_packet(judge, frame, e->header->caplen, out,
 			       &e->judged);
 
 	e->too_long = err == -EMSGSIZE;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "acceptor.h"
 #include "cmd.h"
 #include "guard.h"
 #include "output.h"
+#include "pressure.h"
 
 struct arguments {
 	struct output output;
@@ -117,6 +120,114 @@ static const char *name_of(const struct guard_status *s)
 	return s->ifname[0] ? s->ifname : s->record.ifname;
 }
 
+/* What became of ACKs of answers, in all of the namespace; empty where nothing
+ * answers. */
+static json_t *acks_json(void)
+{
+	static struct counters counters;
+	struct counter_names names;
+	json_t *acks = json_object();
+
+	if (acceptor_counters(&counters, &names))
+		return acks;
+	for (int i = 0; i < COUNTER_SLOTS && names.name[i][0]; i++) {
+		struct counter sum = { 0 };
+
+		for (int family = 0; family < FAMILY_COUNT; family++) {
+			sum.packets += counters.slot[i][family].packets;
+			sum.bytes += counters.slot[i][family].bytes;
+		}
+		json_object_set_new(acks, names.name[i], counter_json(&sum));
+	}
+	return acks;
+}
+
+static int read_pressure(const struct guard_status *s, struct pressure **list,
+			 size_t *n)
+{
+	struct port_policy *ports = calloc(PORT_COUNT, sizeof(*ports));
+	int err = ports ? guard_ports(s->record.ifindex, ports) : -ENOMEM;
+
+	if (!err)
+		err = pressure_read(ports, list, n);
+	free(ports);
+	return err;
+}
+
+static json_t *ports_json(const struct guard_status *s)
+{
+	json_t *rows = json_array();
+	struct pressure *list;
+	size_t n;
+
+	if (read_pressure(s, &list, &n))
+		return rows;
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(
+			rows,
+			json_pack("{s:i,s:f,s:i,s:i,s:i,s:i,s:b}", "port",
+				  (int)list[i].port, "pressure",
+				  list[i].pressure, "syn_queue",
+				  (int)list[i].syn_queue, "syn_limit",
+				  (int)list[i].syn_limit, "tfo_queue",
+				  (int)list[i].tfo_queue, "tfo_limit",
+				  (int)list[i].tfo_limit, "answers_stopped",
+				  list[i].stopped));
+	free(list);
+	return rows;
+}
+
+static void print_acks(bool all)
+{
+	json_t *acks = acks_json(), *row;
+	bool headed = false;
+	const char *name;
+
+	json_object_foreach(acks, name, row) {
+		json_int_t packets = json_integer_value(
+			json_object_get(row, "packets"));
+
+		if (!packets && !all)
+			continue;
+		if (!headed)
+			printf("  ACKS OF ANSWERS (all interfaces)\n");
+		headed = true;
+		printf("  %-29s %15lld %18lld\n", name, (long long)packets,
+		       (long long)json_integer_value(
+			       json_object_get(row, "bytes")));
+	}
+	json_decref(acks);
+}
+
+/* Ports whose queues hold something, or that are under pressure. */
+static void print_ports(const struct guard_status *s, bool all)
+{
+	struct pressure *list;
+	bool headed = false;
+	size_t n;
+
+	if (read_pressure(s, &list, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct pressure *p = &list[i];
+
+		if (!all && !p->pressure && !p->syn_queue && !p->tfo_queue &&
+		    !p->stopped)
+			continue;
+		if (!headed)
+			printf("  %-8s %10s %18s %18s\n", "PORT", "PRESSURE",
+			       "SYN QUEUE", "TFO QUEUE");
+		headed = true;
+		printf("  %-8u %9.0f%% %9u of %-5u %9u of %-5u%s\n", p->port,
+		       p->pressure * 100, p->syn_queue, p->syn_limit,
+		       p->tfo_queue, p->tfo_limit,
+		       p->stopped ? " answers stopped: their ACKs are refused "
+				    "behind the guard" :
+				    "");
+	}
+	free(list);
+}
+
 static void print_json(const struct guard_status *s, const struct span *span,
 		       const struct output *out)
 {
@@ -144,10 +255,11 @@ static void print_json(const struct guard_status *s, const struct span *span,
 		}
 		json_object_set_new(verdicts, name, row);
 	}
-	output_json(out, json_pack("{s:o,s:b,s:o}", "interface",
+	output_json(out, json_pack("{s:o,s:b,s:o,s:o,s:o}", "interface",
 				   output_text(name_of(s)), "observe",
 				   s->record.settings.observe, "verdicts",
-				   verdicts));
+				   verdicts, "acks", acks_json(), "ports",
+				   ports_json(s)));
 }
 
 static void print_text(const struct guard_status *s, bool all)
@@ -169,6 +281,8 @@ static void print_text(const struct guard_status *s, bool all)
 	}
 	printf("  %-20s %-8s %15llu %18llu\n", "all packets", "", sum.packets,
 	       sum.bytes);
+	print_acks(all);
+	print_ports(s, all);
 }
 
 static void print_once(const struct guard_status *s, void *arg)

@@ -98,6 +98,13 @@ static json_t *limits_json(const struct guard_status *s)
 			 s->record.alone_because);
 		json_array_append_new(list, output_text(text));
 	}
+	if (s->record.silent_because[0]) {
+		snprintf(text, sizeof(text),
+			 "SYNs are not answered under pressure, which is left to "
+			 "the kernel (%.47s)",
+			 s->record.silent_because);
+		json_array_append_new(list, output_text(text));
+	}
 	if (settings->vlans_hidden)
 		json_array_append_new(
 			list, json_string("VLAN tags are stripped before XDP: "
@@ -178,9 +185,10 @@ static json_t *ports_json(const struct guard_status *s, json_t *limits)
 
 		if (ports[port].mode == PORT_unguarded)
 			continue;
-		row = json_pack("{s:s,s:s}", "mode",
+		row = json_pack("{s:s,s:s,s:s}", "mode",
 				ports_mode_name(ports[port].mode), "forged",
-				ports_forged_name(ports[port].forged));
+				ports_forged_name(ports[port].forged), "answer",
+				ports_answer_name(ports[port].answer));
 		json_object_set_new(row, "port",
 				    same ? json_string("all") :
 					   json_integer(port));
@@ -243,9 +251,10 @@ static void print_port(json_t *item)
 		printf("all");
 	else
 		printf("%lld", (long long)json_integer_value(port));
-	printf(": mode %s, forged %s",
+	printf(": mode %s, forged %s, answer %s",
 	       json_string_value(json_object_get(item, "mode")),
-	       json_string_value(json_object_get(item, "forged")));
+	       json_string_value(json_object_get(item, "forged")),
+	       json_string_value(json_object_get(item, "answer")));
 }
 
 static void print_program(json_t *item)

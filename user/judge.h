@@ -31,6 +31,10 @@ void judge_close(struct judge *);
 /* Another ring, from the next packet on. */
 int judge_set_keyring(struct judge *, const struct keyring *);
 
+/* Where the settings freeze the clock: what it shows from the next packet on,
+ * in nanoseconds. */
+int judge_set_time(struct judge *, __u64 ns);
+
 /* Runs one frame of @len bytes; what comes out goes to @out, which has room for
  * JUDGE_FRAME_MAX. -EMSGSIZE where it is longer than that, or than the kernel
  * allows. */

@@ -20,6 +20,12 @@ static const char *const forged_names[] = {
 #undef X
 };
 
+static const char *const answer_names[] = {
+#define X(when, meaning) #when,
+	ANSWER_POLICIES(X)
+#undef X
+};
+
 const char *ports_mode_name(unsigned int mode)
 {
 	return mode < PORT_MODE_COUNT ? mode_names[mode] : "unknown";
@@ -28,6 +34,11 @@ const char *ports_mode_name(unsigned int mode)
 const char *ports_forged_name(unsigned int forged)
 {
 	return forged < FORGED_POLICY_COUNT ? forged_names[forged] : "unknown";
+}
+
+const char *ports_answer_name(unsigned int answer)
+{
+	return answer < ANSWER_POLICY_COUNT ? answer_names[answer] : "unknown";
 }
 
 void ports_guard_all(struct port_policy ports[PORT_COUNT])

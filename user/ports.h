@@ -12,7 +12,7 @@ void ports_guard_all(struct port_policy ports[PORT_COUNT]);
 
 /*
  * Reads "N[,mode=guard|off|drop|pass][,forged=strip|drop]
- * [,answer=auto|always|never][,replay=TIME][,early=any|tls|http-safe]" and sets
+ * [,answer=auto|always|never|challenge][,replay=TIME][,early=any|tls|http-safe]" and sets
  * that for the port; what it does not name stays, but the port is guarded.
  * Returns -EINVAL with @why naming the word that is wrong; then nothing is set.
  */
@@ -21,5 +21,6 @@ int ports_parse(const char *text, struct port_policy ports[PORT_COUNT],
 
 const char *ports_mode_name(unsigned int mode);
 const char *ports_forged_name(unsigned int forged);
+const char *ports_answer_name(unsigned int answer);
 
 #endif

@@ -117,3 +117,25 @@ int shared_pin(const struct shared *shared)
 	}
 	return err;
 }
+
+static int read_pinned(enum shared_map map, __u32 key, void *value)
+{
+	int fd = pins_open(0, names[map]), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &key, value))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int shared_tuning(struct tuning *tuning)
+{
+	return read_pinned(SHARED_tuning, 0, tuning);
+}
+
+int shared_port_state(unsigned int port, struct port_state *state)
+{
+	return read_pinned(SHARED_port_states, port, state);
+}

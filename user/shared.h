@@ -7,6 +7,8 @@
 #ifndef TFOGUARD_SHARED_H
 #define TFOGUARD_SHARED_H
 
+#include "config.h"
+
 struct bpf_object;
 
 /* X(map), as the map is called in bpf/ and pinned. */
@@ -45,6 +47,10 @@ int shared_reuse(const struct shared *, struct bpf_object *object);
 /* After a load: takes from @object what was not there, with what it must hold
  * before a packet comes. */
 int shared_adopt(struct shared *, struct bpf_object *object);
+
+/* What the pinned maps say; negative errno where there are none. */
+int shared_tuning(struct tuning *);
+int shared_port_state(unsigned int port, struct port_state *);
 
 /* Pins all in the place of nothing. */
 int shared_pin(const struct shared *);
