@@ -154,7 +154,8 @@ static int read_and_attach(struct arguments *a, struct config *config,
 	set_ports(a, config);
 	set_mode(a, config);
 	a->request.ports = a->ports;
-	a->request.tuning = &config->tuning;
+	/* Other guards obey it too: only who names a file changes it. */
+	a->request.tuning = a->file ? &config->tuning : NULL;
 	return guard_attach(&a->request, f) ?: set_lists(a, config, lists, f);
 }
 

@@ -629,7 +629,6 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			  .mode = request->mode },
 		.config = { .settings = settings,
 			    .ports = request->ports,
-			    .tuning = request->tuning,
 			    .tables = iface->tables },
 		.maps = { .keyring = keyring_fd,
 			  .counters = kept->counters,
@@ -655,6 +654,15 @@ static int attach(const struct guard_request *request, struct interface *iface,
 	}
 	program_close(&a.program);
 	acceptor_close(&a.acceptor);
+	/* Others obey it too: what failed must leave it alone. */
+	if (!err && request->tuning) {
+		err = shared_tune(&shared, request->tuning);
+		if (err)
+			fault_fail(f, EXIT_PARTLY, err,
+				   "it is attached, but its limits are not in "
+				   "force: %s",
+				   strerror(-err));
+	}
 	shared_close(&shared);
 	tidy_acceptors(0);
 	pins_tidy();

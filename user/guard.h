@@ -16,7 +16,8 @@ struct guard_request {
 	enum attach_mode mode;
 	bool observe;
 	const struct port_policy *ports; /* PORT_COUNT of them */
-	const struct tuning *tuning; /* NULL: the defaults */
+	/* Of all guards of the namespace. NULL: as it is, else the defaults. */
+	const struct tuning *tuning;
 };
 
 /*

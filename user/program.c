@@ -125,10 +125,6 @@ int program_fill(const struct program *program)
 	err = shared_adopt(program->shared, skel->obj);
 	if (err)
 		return err;
-	if (config->tuning &&
-	    bpf_map_update_elem(bpf_map__fd(skel->maps.tuning), &zero,
-				config->tuning, BPF_ANY))
-		return -errno;
 	return fill_ports(skel->maps.ports, config->ports) ?:
 	       tables_write(&maps, &config->tables);
 }

@@ -36,7 +36,6 @@ struct program_config {
 	struct settings settings;
 	bool chained; /* which entry point: behind a dispatcher, or alone */
 	const struct port_policy *ports; /* PORT_COUNT of them */
-	const struct tuning *tuning; /* NULL: as it is, or the default */
 	struct tables tables; /* not to be freed */
 };
 

@@ -70,21 +70,27 @@ static int fill_master(int fd)
 	return err;
 }
 
-static int fill_tuning(int fd)
+static int write_tuning(int fd, const struct tuning *tuning)
 {
-	struct tuning usual = TUNING_DEFAULT;
+	struct tuning fit = *tuning;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN), rmem_max;
 	__u32 zero = 0;
 
 	if (cpus > 0)
-		usual.admit_share = cpus < 256 ? 256 / (__u32)cpus : 1;
+		fit.admit_share = cpus < 256 ? 256 / (__u32)cpus : 1;
 	if (!kernel_sysctl("core.rmem_max", &rmem_max))
-		usual.rmem_max = (__u32)rmem_max;
-	return bpf_map_update_elem(fd, &zero, &usual, BPF_ANY) ? -errno : 0;
+		fit.rmem_max = (__u32)rmem_max;
+	return bpf_map_update_elem(fd, &zero, &fit, BPF_ANY) ? -errno : 0;
+}
+
+int shared_tune(const struct shared *shared, const struct tuning *tuning)
+{
+	return write_tuning(shared->fd[SHARED_tuning], tuning);
 }
 
 int shared_adopt(struct shared *shared, struct bpf_object *object)
 {
+	const struct tuning usual = TUNING_DEFAULT;
 	int err = 0;
 
 	for (int i = 0; !err && i < SHARED_COUNT; i++) {
@@ -99,7 +105,7 @@ int shared_adopt(struct shared *shared, struct bpf_object *object)
 		else if (i == SHARED_master)
 			err = fill_master(shared->fd[i]);
 		else if (i == SHARED_tuning)
-			err = fill_tuning(shared->fd[i]);
+			err = write_tuning(shared->fd[i], &usual);
 	}
 	return err;
 }

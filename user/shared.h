@@ -52,6 +52,9 @@ int shared_adopt(struct shared *, struct bpf_object *object);
 int shared_tuning(struct tuning *);
 int shared_port_state(unsigned int port, struct port_state *);
 
+/* Puts @tuning in force, but for what the machine decides. */
+int shared_tune(const struct shared *, const struct tuning *tuning);
+
 /* Pins all in the place of nothing. */
 int shared_pin(const struct shared *);
 
