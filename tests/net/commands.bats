@@ -78,7 +78,8 @@ has() { # MEMBERS AS A JSON LIST; JSON on standard input
 }
 
 @test "help is printed on standard output" {
-	for command in attach detach status stats explain cookie key version; do
+	for command in attach detach status stats explain cookie key allow block \
+		check version; do
 		tfoguard --help | grep -q "^  $command "
 		tfoguard $command --help | grep -q "Usage: tfoguard $command"
 	done

@@ -203,9 +203,9 @@ usage() { harmless 2 "$1" at_server tfoguard "${@:2}"; } # TEXT ARGUMENT...
 	for port in 0 65536 -1 x "" 80x 99999999999999999999 " 80" 80.5; do
 		usage "is no port from 1 to 65535" attach s0 --port "$port"
 	done
-	usage '"deny" is no mode' attach s0 --port 80,mode=deny
-	usage '"unguarded" is no mode' attach s0 --port 80,mode=unguarded
-	usage '"pass" is not strip or drop' attach s0 --port 80,forged=pass
+	usage 'mode "deny" is not guard, off, drop or pass' attach s0 --port 80,mode=deny
+	usage 'mode "unguarded" is not guard' attach s0 --port 80,mode=unguarded
+	usage 'forged "pass" is not strip or drop' attach s0 --port 80,forged=pass
 	usage "is not mode=" attach s0 --port 80,
 	usage "is not mode=" attach s0 --port 80,colour=red
 	usage "too long" attach s0 --port "80,mode=$(printf 'x%.0s' {1..300})"
