@@ -459,7 +459,7 @@ json_error() { # EXIT COMMAND...
 @test "errors as JSON: usage" {
 	for arguments in "attach -j" "attach s0 -j s1" "attach --json s0 -m hw" \
 		"attach -p s0 --frobnicate" "attach -jx s0" "attach s0 --port 0 -j" \
-		"stats -wj s0 s1" "cookie -j" "explain -j" "key -j rotate" \
+		"stats -wj s0 s1" "cookie -j" "explain -j" "key -j rotated" \
 		"version -j 1" "doctor -pj a b" "status -j a b" "detach -j" "atach -j"; do
 		# shellcheck disable=SC2086 # command and arguments
 		json_error 2 tfoguard $arguments
