@@ -359,7 +359,7 @@ stage void assume(const struct syn *s, struct heard *h)
 {
 	const struct keyring *ring;
 
-	if (!settings.assume_pressure)
+	if (!settings.assume_pressure || s->policy.answer == ANSWER_never)
 		return;
 	h->relief = s->proven ? RELIEF_PASS : RELIEF_ANSWER;
 	h->can_answer = 1;

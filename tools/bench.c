@@ -139,8 +139,7 @@ static struct judge *open_judge(void)
 	/* More SYNs come in a clock tick than any queue has room for. */
 	struct tuning calm = TUNING_DEFAULT;
 	struct program_config config = { .settings = { .can_answer = 1 },
-					 .ports = ports,
-					 .tuning = &calm };
+					 .ports = ports };
 	struct fault f = { 0 };
 	struct keyring ring;
 	struct judge *judge;
@@ -152,7 +151,8 @@ static struct judge *open_judge(void)
 	/* As between two rotations: current and previous. */
 	frame_ring(&ring);
 	memset(&ring.slot[KEY_staged], 0, sizeof(ring.slot[KEY_staged]));
-	if (judge_open(&judge, &config, &ring, &f)) {
+	if (judge_open(&judge, &config, &ring, &f) ||
+	    judge_set_tuning(judge, &calm)) {
 		fprintf(stderr, "bench: %s\n", f.why);
 		exit(1);
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "configuration.h"
 #include "judge.h"
 #include "kernel.h"
 #include "keytext.h"
@@ -27,11 +28,15 @@ struct arguments {
 	int n_keys;
 	bool live;
 	bool pressure;
+	const char *config_file;
+	struct config config;
 	struct port_policy ports[PORT_COUNT];
-	bool some_ports;
+	char **port; /* texts of --port */
+	size_t n_ports;
 };
 
 static const struct argp_option options[] = {
+	{ "config", 'c', "FILE", 0, "Ports and limits from this file", 1 },
 	{ "key", 'k', "KEY[,KEY]", 0,
 	  "Current and previous key, in the form of net.ipv4.tcp_fastopen_key; "
 	  "test keys, for they show in the list of processes",
@@ -69,11 +74,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->pressure = true;
 		return 0;
 	case OPT_PORT:
-		if (!a->some_ports)
-			memset(a->ports, 0, sizeof(a->ports));
-		a->some_ports = true;
 		if (ports_parse(arg, a->ports, why, sizeof(why)))
 			argp_error(state, "--port %s: %s", arg, why);
+		a->port[a->n_ports++] = arg;
+		return 0;
+	case 'c':
+		a->config_file = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->file)
@@ -186,6 +192,9 @@ static int start_judge(const struct arguments *a, int bare_ip,
 	} else {
 		set_ring(a, &ring);
 		err = judge_open(judge, &config, &ring, f);
+		if (!err && judge_set_tuning(*judge, &a->config.tuning))
+			err = fault_fail(f, EXIT_FAILED, EIO,
+					 "no map for the limits");
 		explicit_bzero(&ring, sizeof(ring));
 	}
 	tables_free(&config.tables);
@@ -326,6 +335,27 @@ static int explain(const struct arguments *a, pcap_t *capture, int bare_ip,
 	return err;
 }
 
+/* What the configuration says of the ports, and --port on top of it: guarded is
+ * every port unless either names some. */
+static int read_settings(struct arguments *a, struct fault *f)
+{
+	char why[128];
+	int err;
+
+	err = a->config_file ? config_read(a->config_file, &a->config, f) :
+			       config_defaults(&a->config);
+	if (err)
+		return f->exit ? err :
+				 fault_fail(f, EXIT_FAILED, err, "%s",
+					    strerror(-err));
+	memset(a->ports, 0, sizeof(a->ports));
+	if (a->config_file || !a->n_ports)
+		config_ports(&a->config, a->ports);
+	for (size_t i = 0; i < a->n_ports; i++)
+		ports_parse(a->port[i], a->ports, why, sizeof(why));
+	return 0;
+}
+
 int cmd_explain(int argc, char **argv)
 {
 	static struct arguments a;
@@ -333,14 +363,19 @@ int cmd_explain(int argc, char **argv)
 	pcap_t *capture = NULL;
 	int err, bare_ip = 0;
 
-	ports_guard_all(a.ports);
+	a.port = calloc((size_t)argc, sizeof(*a.port));
+	if (!a.port)
+		return EXIT_FAILED;
 	output_parse(&argp, argc, argv, &a);
 	fault_tried(&f, "explain %s", a.file);
 	program_catch_complaints();
-	err = open_capture(&a, &capture, &bare_ip, &f) ?:
+	err = read_settings(&a, &f) ?:
+	      open_capture(&a, &capture, &bare_ip, &f) ?:
 	      explain(&a, capture, bare_ip, &f);
 	if (capture)
 		pcap_close(capture);
+	config_free(&a.config);
+	free(a.port);
 	output_flush();
 	return err ? output_fault(&a.output, &f) : EXIT_DONE;
 }

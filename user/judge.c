@@ -53,6 +53,14 @@ int judge_set_keyring(struct judge *judge, const struct keyring *ring)
 	return program_set_keyring(fd, ring);
 }
 
+int judge_set_tuning(struct judge *judge, const struct tuning *tuning)
+{
+	int fd = judge->shared.fd[SHARED_tuning];
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(fd, &zero, tuning, BPF_ANY) ? -errno : 0;
+}
+
 int judge_set_time(struct judge *judge, __u64 ns)
 {
 	int fd = bpf_map__fd(judge->program.skel->maps.frozen_time);

@@ -31,6 +31,9 @@ void judge_close(struct judge *);
 /* Another ring, from the next packet on. */
 int judge_set_keyring(struct judge *, const struct keyring *);
 
+/* Other limits, just as they are. */
+int judge_set_tuning(struct judge *, const struct tuning *);
+
 /* Where the settings freeze the clock: what it shows from the next packet on,
  * in nanoseconds. */
 int judge_set_time(struct judge *, __u64 ns);

@@ -33,7 +33,7 @@ _tfoguard() {
 	case ${words[1]} in
 	attach) options+=" --config --mode --port --observe" ;;
 	stats) options+=" --watch --all" ;;
-	explain) options+=" --key --port --live --pressure" ;;
+	explain) options+=" --config --key --port --live --pressure" ;;
 	cookie) options+=" --key" ;;
 	allow | block) options+=" --file" ;;
 	check) options+=" --config" ;;
