@@ -123,7 +123,7 @@ $(BUILD)/tests/vm/%.bpf.o: tests/vm/%.bpf.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
-tests: $(BUILD)/tfoguard $(BUILD)/tfoguard.8 $(UNIT_TESTS) $(KERNEL_TESTS) \
+tests: $(BUILD)/tfoguard $(BUILD)/tfoguard.8 $(BUILD)/flood $(UNIT_TESTS) $(KERNEL_TESTS) \
 	$(BUILD)/tests/judge-syns $(VM_PARTS)
 
 # Installs what is missing first, since this is one of the README's commands.
@@ -172,6 +172,21 @@ bench-rotation:
 		tests/isolate tools/bench-rotation $(ROTATIONS) >$(BUILD)/bench-rotation.json
 	@echo "figures: $(BUILD)/bench-rotation.json"
 
+# ---- floods ---------------------------------------------------------------
+$(BUILD)/bpf/flood.bpf.o: tools/flood/flood.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tools/flood/%.o: tools/flood/%.c | $(BUILD)/bpf/flood.skel.h
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/flood: $(patsubst %,$(BUILD)/tools/flood/%.o,flood templates port) $(LIB_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # ---- installing -----------------------------------------------------------
 install: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
 	install -D -m 755 $(BUILD)/tfoguard $(DESTDIR)$(PREFIX)/sbin/tfoguard
@@ -202,4 +217,4 @@ help:
 
 .PHONY: all tests test demo bench bench-rotation install uninstall clean help
 .SECONDARY:
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
