@@ -187,6 +187,18 @@ $(BUILD)/flood: $(patsubst %,$(BUILD)/tools/flood/%.o,flood templates port) $(LI
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/flood-%: $(BUILD)/tools/flood/%.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson
+
+# What it takes is in tools/bench-flood; it isolates itself.
+bench-flood:
+	$(Q)tools/install-deps bench
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tfoguard \
+		$(BUILD)/flood $(BUILD)/flood-server $(BUILD)/flood-client
+	$(Q)BUILD=$(BUILD) tools/bench-flood
+	@echo "figures: $(BUILD)/bench-flood.json"
+
 # ---- installing -----------------------------------------------------------
 install: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
 	install -D -m 755 $(BUILD)/tfoguard $(DESTDIR)$(PREFIX)/sbin/tfoguard
@@ -211,10 +223,14 @@ help:
 	@echo 'test           every test; SUITE="unit program" for some (root)'
 	@echo 'bench          what each path costs (root)'
 	@echo 'bench-rotation rotations under load: lost 0-RTT, if any (root)'
+
+	@echo 'bench-flood    what clients get under floods (root); see tools/bench-flood -h'
 	@echo 'install        PREFIX=$(PREFIX) DESTDIR=; uninstall'
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
 .PHONY: all tests test demo bench bench-rotation install uninstall clean help
+
+.PHONY: all tests test demo bench bench-flood install uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
