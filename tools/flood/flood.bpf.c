@@ -70,7 +70,8 @@ static __always_inline __u16 fold(__u32 sum)
 }
 
 #define OPTIONS_AT (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
-#define COOKIE_AT (OPTIONS_AT + 20 + TFO_HEADER) /* behind templates.c's options */
+/* Behind the options of templates.c. */
+#define COOKIE_AT (OPTIONS_AT + 20 + TFO_HEADER)
 
 static __always_inline __u32 write_cookie(void *data, enum kind kind,
 					  const struct iphdr *ip)
@@ -134,7 +135,7 @@ int flood(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-/* ---- what stands at an end ------------------------------------------------ */
+/* ---- what stands at an end ----------------------------------------------- */
 
 enum count { COUNT_all, COUNT_lost, COUNTS };
 
