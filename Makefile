@@ -123,8 +123,8 @@ $(BUILD)/tests/vm/%.bpf.o: tests/vm/%.bpf.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
-tests: $(BUILD)/tfoguard $(BUILD)/tfoguard.8 $(BUILD)/flood $(UNIT_TESTS) $(KERNEL_TESTS) \
-	$(BUILD)/tests/judge-syns $(VM_PARTS)
+tests: $(BUILD)/tfoguard $(BUILD)/tfoguard.8 $(UNIT_TESTS) $(KERNEL_TESTS) \
+	$(BUILD)/flood $(BUILD)/tests/judge-syns $(VM_PARTS)
 
 # Installs what is missing first, since this is one of the README's commands.
 # SUITE="unit program" runs only those.
@@ -229,8 +229,7 @@ help:
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: all tests test demo bench bench-rotation install uninstall clean help
-
-.PHONY: all tests test demo bench bench-flood install uninstall clean help
+.PHONY: all tests test demo bench bench-rotation bench-flood install uninstall \
+	clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

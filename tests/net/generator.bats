@@ -24,14 +24,20 @@ setup_file() {
 	# A router's place, so that answers to any source leave.
 	ip -n server neigh add 10.99.0.254 lladdr "$(mac client c0)" dev s0
 	ip -n server route add default via 10.99.0.254
-	guarded s0
+	guard_ports
 }
 
 teardown_file() { end_world; }
 
 setup() {
-	guarded s0
+	guard_ports
 	mark s0
+}
+
+# Never answered: a verdict for each kind, whatever the SYN queue holds.
+guard_ports() {
+	guarded s0 --port 443,answer=never --port 444,answer=never \
+		--port 445,answer=never
 }
 
 # The generator's own account ends up in $sent. What is counted one by one is
