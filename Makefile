@@ -32,7 +32,7 @@ CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
 	-ffile-prefix-map=$(CURDIR)=.
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)/bpf -I$(BUILD)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now
-LDLIBS    = $(shell pkg-config --libs $(PACKAGES))
+LDLIBS    = $(shell pkg-config --libs $(PACKAGES)) -lm
 
 USER_SOURCES := $(wildcard user/*.c)
 USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)
@@ -87,8 +87,8 @@ $(BUILD)/tests/%.o: tests/%.c
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 UNIT_SOURCES := user/keytext.c user/ports.c user/value.c user/lists.c \
-	user/configuration.c user/fault.c user/keys.c \
-	user/ring.c user/ringfile.c user/schedule.c
+	user/configuration.c user/fault.c user/keys.c user/ring.c \
+	user/ringfile.c user/schedule.c user/exposition.c user/output.c
 
 $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(call say,CC,$@)
@@ -96,7 +96,7 @@ $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -g -O1 -Wall -Wextra -Werror \
 		$(TEST_CFLAGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all -MMD -MP -o $@ $(filter %.c,$^) \
-		-lcmocka -lsodium -ljansson -lyaml
+		-lcmocka -lsodium -ljansson -lyaml -lm
 
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 

@@ -9,6 +9,7 @@
 	X(detach, "IFACE", "Take the guard off")                               \
 	X(status, "[IFACE]", "What is attached, how, with which keys")         \
 	X(stats, "[IFACE]", "Packets and bytes by verdict")                    \
+	X(metrics, "", "The same and more, as Prometheus reads it")            \
 	X(explain, "FILE.pcap", "Judge the packets of a capture")              \
 	X(cookie, "CLIENT SERVER", "Compute a Fast Open cookie")               \
 	X(key, "show|stage|...", "Show and change the keys")                   \

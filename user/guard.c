@@ -1062,6 +1062,36 @@ struct counter guard_counter(const struct guard_status *status,
 	return (struct counter){ 0 };
 }
 
+static double fill_of(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info), n = 0;
+	char key[64];
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) ||
+	    info.key_size > sizeof(key))
+		return 0;
+	/* Never longer than the map can be, however it changes meanwhile. */
+	for (void *last = NULL; n < info.max_entries; n++, last = key)
+		if (bpf_map_get_next_key(fd, last, key))
+			break;
+	return (double)n / info.max_entries;
+}
+
+void guard_fill(unsigned int ifindex,
+		void (*visit)(const char *map, double ratio, void *arg),
+		void *arg)
+{
+	static const char *const maps[] = { PIN_VLANS };
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
+		owned int fd = pins_open(ifindex, maps[i]);
+
+		if (fd >= 0)
+			visit(maps[i], fill_of(fd), arg);
+	}
+}
+
 int guard_keyring(struct keyring *ring)
 {
 	owned int fd = pins_open(0, PIN_KEYRING);

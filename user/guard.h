@@ -68,6 +68,11 @@ int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT]);
 struct counter guard_counter(const struct guard_status *, const char *verdict,
 			     enum family);
 
+/* Visit each map of a guard that can be full, with how full it is: 0 to 1. */
+void guard_fill(unsigned int ifindex,
+		void (*visit)(const char *map, double ratio, void *arg),
+		void *arg);
+
 /* The ring of the namespace; -ENOENT where nothing is attached. */
 int guard_keyring(struct keyring *);
 

@@ -4,14 +4,14 @@ _tfoguard() {
 	local cur prev words cword
 	_init_completion || return
 
-	local commands="attach detach status stats explain cookie key allow block
-		check doctor version"
+	local commands="attach detach status stats metrics explain cookie key
+		allow block check doctor version"
 	if [ "$cword" -eq 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$cur")
 		return
 	fi
 	case $prev in
-	--ring)
+	--ring | --textfile)
 		_filedir
 		return
 		;;
@@ -33,6 +33,7 @@ _tfoguard() {
 	case ${words[1]} in
 	attach) options+=" --config --mode --port --observe" ;;
 	stats) options+=" --watch --all" ;;
+	metrics) options+=" --textfile" ;;
 	explain) options+=" --config --key --port --live --pressure" ;;
 	cookie) options+=" --key" ;;
 	allow | block) options+=" --file" ;;

@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# What "tfoguard metrics" tells, against what the guard and the kernel counted.
+#
+#   tests/isolate bats tests/net/metrics.bats
+
+load lib
+
+setup_file() { make_world; }
+
+setup() {
+	find_tfoguard
+	guarded s0
+	forget_cookies
+}
+
+teardown_file() {
+	find_tfoguard
+	end_world
+}
+
+metrics() { at_server tfoguard metrics; }
+
+value() { metrics | awk -v s="$1" '$1 == s { print $2; found = 1 } END { exit !found }'; } # SERIES
+
+@test "promtool finds nothing wrong with the metrics" {
+	metrics >"$BATS_TEST_TMPDIR/metrics"
+	[ "$(promtool check metrics <"$BATS_TEST_TMPDIR/metrics" 2>&1)" = "" ]
+}
+
+@test "every verdict of the program is a series, by family" {
+	verdicts=$("$HERE/../../tools/verdict-table" | grep -c '^| `')
+	[ "$verdicts" -gt 20 ]
+	for metric in packets bytes; do
+		[ "$(metrics | grep -c "^tfoguard_${metric}_total{interface=\"s0\"")" = $((3 * verdicts)) ]
+	done
+}
+
+@test "packets and bytes are those of stats" {
+	serve 8080 fastopen=16
+	series='interface="s0",family="ipv4",verdict="forged"'
+	packets=$(value "tfoguard_packets_total{$series}")
+	bytes=$(value "tfoguard_bytes_total{$series}")
+	syn dport=8080 data=20 cookie=$FORGED >/dev/null
+	[ "$(value "tfoguard_packets_total{$series}")" = $((packets + 1)) ]
+	[ "$(value "tfoguard_bytes_total{$series}")" -gt "$bytes" ]
+	[ "$(value "tfoguard_bytes_total{$series}")" = \
+		"$(stats | jq .verdicts.forged.families.ipv4.bytes)" ]
+}
+
+@test "the kernel's counters are told beside ours" {
+	serve 8080 fastopen=16
+	series='tfoguard_kernel_tcpext_total{counter="TCPFastOpenCookieReqd"}'
+	before=$(value "$series")
+	ask 10.99.0.2 8080
+	[ "$(value "$series")" = $((before + 1)) ]
+	[ "$(value "$series")" = "$(kernel_counters | awk '$1 == "TcpExtTCPFastOpenCookieReqd" { print $2 }')" ]
+}
+
+@test "a key of the kernel's that the ring lacks is drift" {
+	[ "$(value tfoguard_key_drift)" = 0 ]
+	[ "$(value 'tfoguard_key_age_seconds{slot="current"}')" -lt 100 ]
+	set_key $OTHER_KEY
+	[ "$(value tfoguard_key_drift)" = 1 ]
+	set_key $KEY
+	[ "$(value tfoguard_key_drift)" = 0 ]
+}
+
+@test "no key and no part of one is told" {
+	! metrics | grep -iE '00112233|44556677|8899aabb|ccddeeff'
+	! metrics | grep -F "$(at_server tfoguard key show -j | jq -r .guard.current)"
+}
+
+@test "with nothing attached the kernel's counters are told" {
+	in_netns client tfoguard metrics >"$BATS_TEST_TMPDIR/metrics"
+	promtool check metrics <"$BATS_TEST_TMPDIR/metrics"
+	grep -q '^tfoguard_build_info{' "$BATS_TEST_TMPDIR/metrics"
+	! grep -q '^tfoguard_attached' "$BATS_TEST_TMPDIR/metrics"
+}
+
+@test "an interface that has gone is not told, the next one of its name once" {
+	join server s1 client c1
+	guard s1
+	ip -n server link del s1
+	[ "$(metrics | grep -c '^tfoguard_attached{')" = 1 ]
+	join server s1 client c1
+	guard s1
+	metrics >"$BATS_TEST_TMPDIR/metrics"
+	[ "$(grep -c '^tfoguard_attached{interface="s1"}' "$BATS_TEST_TMPDIR/metrics")" = 1 ]
+	promtool check metrics <"$BATS_TEST_TMPDIR/metrics"
+	at_server tfoguard detach s1
+	ip -n server link del s1
+}
+
+@test "a name with quotes is escaped" {
+	ip -n server link add 'a"b\c' type veth peer name d1
+	ip -n server link set 'a"b\c' up
+	ip -n server link set d1 up
+	guard 'a"b\c'
+	metrics | promtool check metrics
+	metrics | grep -qF 'tfoguard_attached{interface="a\"b\\c"} 1'
+	at_server tfoguard detach 'a"b\c'
+	ip -n server link del d1
+}
+
+@test "--textfile writes the whole file in one step, for all to read" {
+	file=$BATS_TEST_TMPDIR/tfoguard.prom
+	at_server tfoguard metrics --textfile "$file"
+	[ "$(stat -c %a "$file")" = 644 ]
+	promtool check metrics <"$file"
+	inode=$(stat -c %i "$file")
+	at_server tfoguard metrics --textfile "$file"
+	[ "$(stat -c %i "$file")" != "$inode" ]
+	[ "$(ls "$BATS_TEST_TMPDIR"/tfoguard.prom*)" = "$file" ]
+}
+
+@test "a textfile that can't be written is an error, and the old one stays" {
+	refuses 1 "cannot write the metrics to /nowhere/f.prom" \
+		at_server tfoguard metrics --textfile /nowhere/f.prom
+	mkdir "$BATS_TEST_TMPDIR/full"
+	mount -t tmpfs -o size=4k tmpfs "$BATS_TEST_TMPDIR/full"
+	echo old >"$BATS_TEST_TMPDIR/full/f.prom"
+	refuses 1 "No space left" \
+		at_server tfoguard metrics --textfile "$BATS_TEST_TMPDIR/full/f.prom"
+	[ "$(cat "$BATS_TEST_TMPDIR"/full/*)" = old ]
+	umount "$BATS_TEST_TMPDIR/full"
+}
+
+@test "usage errors" {
+	refuses 2 "not for JSON" tfoguard metrics -j --textfile x
+	refuses 2 "Too many arguments" tfoguard metrics s0
+}
+
+@test "JSON names every metric of the table" {
+	[ "$(at_server tfoguard metrics -j | jq -r '.tfoguard_attached.samples[0] | [.labels.interface, .value] | @csv')" = '"s0",1' ]
+	[ "$(at_server tfoguard metrics -j | jq 'keys | length')" = \
+		"$(grep -cE '^	X\((tfoguard|process)_' "$HERE/../../user/metrics.h")" ]
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "metrics.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "kernel.h"
+#include "program.h"
+#include "ring.h"
+#include "tcpext.h"
+#include "version.h"
+
+/* What the collectors read: the state of one moment. */
+struct moment {
+	struct samples *samples;
+	bool out_of_memory;
+	struct guard_status *guards; /* of interfaces that are there */
+	size_t n_guards;
+	time_t now;
+	bool has_ring;
+	bool drift;
+	__u64 since[KEY_SLOT_COUNT]; /* zero: no key in the slot */
+	const struct metrics_daemon *daemon;
+};
+
+static const char *const family_names[] = {
+#define X(name, meaning) #name,
+	FAMILIES(X)
+#undef X
+};
+
+static const char *const slot_names[] = {
+#define X(slot, meaning) #slot,
+	KEY_SLOTS(X)
+#undef X
+};
+
+/* A sample of no labels yet; never NULL. */
+static struct sample *add(struct moment *m, enum metric metric, double value)
+{
+	static struct sample nowhere;
+	struct samples *all = m->samples;
+	struct sample *list;
+
+	if (all->n == all->room) {
+		list = reallocarray(all->list, 2 * all->room + 64,
+				    sizeof(*list));
+		if (!list) {
+			m->out_of_memory = true;
+			return &nowhere;
+		}
+		all->list = list;
+		all->room = 2 * all->room + 64;
+	}
+	all->list[all->n] = (struct sample){ .metric = metric, .value = value };
+	return &all->list[all->n++];
+}
+
+static void label(struct sample *s, int i, const char *name, const char *value)
+{
+	s->label[i].name = name;
+	snprintf(s->label[i].value, sizeof(s->label[i].value), "%s", value);
+}
+
+static void add_counters(struct moment *m, enum metric metric)
+{
+	for (size_t g = 0; g < m->n_guards; g++) {
+		const struct guard_status *guard = &m->guards[g];
+
+		for (int i = 0;
+		     i < COUNTER_SLOTS && guard->names.name[i][0]; i++) {
+			for (int f = 0; f < FAMILY_COUNT; f++) {
+				const struct counter *c =
+					&guard->counters.slot[i][f];
+				struct sample *s =
+					add(m, metric,
+					    metric == METRIC_packets ?
+						    (double)c->packets :
+						    (double)c->bytes);
+
+				label(s, 0, "interface", guard->ifname);
+				label(s, 1, "family", family_names[f]);
+				label(s, 2, "verdict", guard->names.name[i]);
+			}
+		}
+	}
+}
+
+static void collect_packets(struct moment *m)
+{
+	add_counters(m, METRIC_packets);
+}
+
+static void collect_bytes(struct moment *m)
+{
+	add_counters(m, METRIC_bytes);
+}
+
+static bool is_among(const struct moment *m, const char *ifname)
+{
+	for (size_t g = 0; g < m->n_guards; g++)
+		if (!strcmp(m->guards[g].ifname, ifname))
+			return true;
+	return false;
+}
+
+static void collect_attached(struct moment *m)
+{
+	for (size_t g = 0; g < m->n_guards; g++)
+		label(add(m, METRIC_attached, m->guards[g].held), 0,
+		      "interface", m->guards[g].ifname);
+	for (size_t i = 0; m->daemon && i < m->daemon->n_wanted; i++)
+		if (!is_among(m, m->daemon->wanted[i]))
+			label(add(m, METRIC_attached, 0), 0, "interface",
+			      m->daemon->wanted[i]);
+}
+
+static void collect_attach_info(struct moment *m)
+{
+	for (size_t g = 0; g < m->n_guards; g++) {
+		const struct guard_record *r = &m->guards[g].record;
+		struct sample *s = add(m, METRIC_attach_info, 1);
+
+		label(s, 0, "interface", m->guards[g].ifname);
+		label(s, 1, "attach_mode", guard_mode_name(r->attach_mode));
+		label(s, 2, "chained", r->chained ? "true" : "false");
+	}
+}
+
+static void collect_key_age(struct moment *m)
+{
+	for (int i = 0; i < KEY_SLOT_COUNT; i++)
+		if (m->since[i])
+			label(add(m, METRIC_key_age,
+				  difftime(m->now, (time_t)m->since[i])),
+			      0, "slot", slot_names[i]);
+}
+
+static void collect_key_drift(struct moment *m)
+{
+	if (m->has_ring)
+		add(m, METRIC_key_drift, m->drift);
+}
+
+static void add_fill(const char *map, double ratio, void *arg)
+{
+	label(add(arg, METRIC_map_fill, ratio), 1, "map", map);
+}
+
+static void collect_map_fill(struct moment *m)
+{
+	for (size_t g = 0; g < m->n_guards; g++) {
+		size_t first = m->samples->n;
+
+		guard_fill(m->guards[g].record.ifindex, add_fill, m);
+		for (size_t i = first; i < m->samples->n; i++)
+			label(&m->samples->list[i], 0, "interface",
+			      m->guards[g].ifname);
+	}
+}
+
+static void add_tcpext(const char *name, unsigned long long value, void *arg)
+{
+	label(add(arg, METRIC_tcpext, (double)value), 0, "counter", name);
+}
+
+static void collect_tcpext(struct moment *m)
+{
+	tcpext_each(add_tcpext, m);
+}
+
+static void collect_build_info(struct moment *m)
+{
+	struct sample *s = add(m, METRIC_build_info, 1);
+
+	label(s, 0, "version", VERSION);
+	label(s, 1, "libbpf", program_libbpf_version());
+}
+
+static void collect_reload_successful(struct moment *m)
+{
+	if (m->daemon)
+		add(m, METRIC_reload_successful, m->daemon->reload_successful);
+}
+
+static void collect_reload_time(struct moment *m)
+{
+	if (m->daemon)
+		add(m, METRIC_reload_time, (double)m->daemon->reloaded_at);
+}
+
+static void collect_heals(struct moment *m)
+{
+	if (m->daemon)
+		add(m, METRIC_heals, (double)m->daemon->heals);
+}
+
+static double seconds(const struct timeval *tv)
+{
+	return (double)tv->tv_sec + (double)tv->tv_usec / 1e6;
+}
+
+static void collect_process_cpu(struct moment *m)
+{
+	struct rusage usage;
+
+	if (m->daemon && getrusage(RUSAGE_SELF, &usage) == 0)
+		add(m, METRIC_process_cpu,
+		    seconds(&usage.ru_utime) + seconds(&usage.ru_stime));
+}
+
+static void collect_process_memory(struct moment *m)
+{
+	FILE *f = m->daemon ? fopen("/proc/self/statm", "re") : NULL;
+	long pages;
+
+	if (!f)
+		return;
+	if (fscanf(f, "%*s %ld", &pages) == 1)
+		add(m, METRIC_process_memory,
+		    (double)pages * (double)sysconf(_SC_PAGESIZE));
+	fclose(f);
+}
+
+static void collect_process_fds(struct moment *m)
+{
+	DIR *dir = m->daemon ? opendir("/proc/self/fd") : NULL;
+	struct dirent *entry;
+	int n = -1; /* the directory's own */
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	add(m, METRIC_process_fds, n);
+}
+
+static void collect_process_start(struct moment *m)
+{
+	if (m->daemon)
+		add(m, METRIC_process_start, (double)m->daemon->started_at);
+}
+
+static void (*const collectors[])(struct moment *) = {
+#define X(name, type, what, help) collect_##what,
+	METRICS(X)
+#undef X
+};
+
+/* An interface that has gone may have had the name of one that is there, and
+ * no two samples may have the same labels. */
+static void keep_guard(const struct guard_status *status, void *arg)
+{
+	struct moment *m = arg;
+	struct guard_status *list;
+
+	if (!status->ifname[0])
+		return;
+	list = reallocarray(m->guards, m->n_guards + 1, sizeof(*list));
+	if (!list) {
+		m->out_of_memory = true;
+		return;
+	}
+	m->guards = list;
+	m->guards[m->n_guards++] = *status;
+}
+
+/* Of the keys only their times are kept. */
+static int read_keys(struct moment *m)
+{
+	struct kernel_pair kernel;
+	struct keyring ring;
+	int err = guard_keyring(&ring);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	m->has_ring = true;
+	for (int i = 0; i < KEY_SLOT_COUNT; i++)
+		if (!key_is_empty(&ring.slot[i].secret))
+			m->since[i] = ring.slot[i].since;
+	err = kernel_keys(&kernel);
+	m->drift = !err && !ring_covers(&ring, &kernel);
+	explicit_bzero(&kernel, sizeof(kernel));
+	explicit_bzero(&ring, sizeof(ring));
+	return err;
+}
+
+int metrics_collect(struct samples *samples,
+		    const struct metrics_daemon *daemon, struct fault *f)
+{
+	struct moment m = { .samples = samples,
+			    .daemon = daemon,
+			    .now = time(NULL) };
+	int err;
+
+	*samples = (struct samples){ 0 };
+	fault_tried(f, "collect the metrics");
+	err = guard_each(NULL, keep_guard, &m, f);
+	if (err && f->exit != EXIT_NOT_ATTACHED)
+		goto out;
+	f->exit = EXIT_DONE;
+	f->why[0] = f->advice[0] = '\0';
+	err = read_keys(&m);
+	if (err) {
+		fault_fail(f, EXIT_FAILED, err, "the keys can't be read: %s",
+			   strerror(-err));
+		goto out;
+	}
+	for (int i = 0; i < METRIC_COUNT; i++)
+		collectors[i](&m);
+	if (m.out_of_memory)
+		err = fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
+out:
+	free(m.guards);
+	if (err)
+		samples_free(samples);
+	return err;
+}
+
+void samples_free(struct samples *samples)
+{
+	free(samples->list);
+	*samples = (struct samples){ 0 };
+}
