@@ -25,7 +25,8 @@ BPF_OBJECTS := guard accept probe listeners
 SKELETONS   := $(BPF_OBJECTS:%=$(BUILD)/bpf/%.skel.h)
 
 # ---- the control plane ----------------------------------------------------
-PACKAGES := libbpf libxdp jansson libsodium libmnl libpcap yaml-0.1
+PACKAGES := libbpf libxdp jansson libsodium libmnl libpcap yaml-0.1 \
+	libsystemd libmicrohttpd gnutls libcap libcrypt
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fcf-protection \
@@ -88,7 +89,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 
 UNIT_SOURCES := user/keytext.c user/ports.c user/value.c user/lists.c \
 	user/configuration.c user/fault.c user/keys.c user/ring.c \
-	user/ringfile.c user/schedule.c user/exposition.c user/output.c
+	user/ringfile.c user/schedule.c user/exposition.c user/output.c \
+	user/passwords.c user/webconfig.c
 
 $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(call say,CC,$@)
@@ -96,7 +98,7 @@ $(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
 	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -g -O1 -Wall -Wextra -Werror \
 		$(TEST_CFLAGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all -MMD -MP -o $@ $(filter %.c,$^) \
-		-lcmocka -lsodium -ljansson -lyaml -lm
+		-lcmocka -lsodium -ljansson -lyaml -lcrypt -lm
 
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 
