@@ -7,6 +7,7 @@
 #define COMMANDS(X)                                                            \
 	X(attach, "IFACE", "Guard an interface, or exchange its guard")        \
 	X(detach, "IFACE", "Take the guard off")                               \
+	X(run, "", "Keep interfaces guarded and export metrics, for years")    \
 	X(status, "[IFACE]", "What is attached, how, with which keys")         \
 	X(stats, "[IFACE]", "Packets and bytes by verdict")                    \
 	X(metrics, "", "The same and more, as Prometheus reads it")            \

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <argp.h>
+#include <errno.h>
 
 #include "cmd.h"
+#include "control.h"
 #include "guard.h"
 #include "output.h"
 
@@ -40,13 +42,25 @@ static const struct argp argp = {
 	.children = children,
 };
 
+/* A daemon would attach it again. */
+static int release(const char *ifname, struct fault *f)
+{
+	int err;
+
+	fault_tried(f, "tell the daemon to release %s", ifname);
+	err = control_ask(json_pack("{s:s,s:o}", "do", "release", "interface",
+				    output_text(ifname)),
+			  f);
+	return err == -ENOENT ? 0 : err;
+}
+
 int cmd_detach(int argc, char **argv)
 {
 	struct arguments a = { 0 };
 	struct fault f = { 0 };
 
 	output_parse(&argp, argc, argv, &a);
-	if (guard_detach(a.ifname, &f))
+	if (release(a.ifname, &f) || guard_detach(a.ifname, &f))
 		return output_fault(&a.output, &f);
 	return EXIT_DONE;
 }

@@ -20,7 +20,7 @@
 	X(kernel, "net.ipv4.tcp_fastopen_key, whoever changes it")             \
 	X(file, "a ring on disk, rotated by the daemon")
 
-enum key_source {
+enum config_key_source {
 #define X(source, meaning) KEY_SOURCE_##source,
 	KEY_SOURCES(X)
 #undef X
@@ -87,7 +87,7 @@ struct config {
 		struct texts allow, block; /* paths */
 	} lists;
 	struct {
-		__u32 source; /* enum key_source */
+		__u32 source; /* enum config_key_source */
 		__u32 rotate_every; /* seconds; 0: never */
 		__u32 overlap; /* seconds */
 		__u32 jitter; /* percent */

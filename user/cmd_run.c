@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <argp.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "daemon.h"
+#include "log.h"
+#include "output.h"
+
+struct arguments {
+	struct output output;
+	struct daemon_config config;
+	enum log_format log;
+};
+
+#define OPT_DETACH 0x100
+#define OPT_LOG 0x101
+#define OPT_LISTEN 0x102
+#define OPT_WEB_CONFIG 0x103
+#define OPT_PATH 0x104
+
+static const struct argp_option options[] = {
+	{ "interface", 'i', "IFACE", 0,
+	  "Keep this interface guarded; may be repeated. Without it, each that "
+	  "is attached",
+	  1 },
+	{ "detach-on-exit", OPT_DETACH, 0, 0,
+	  "Take the guards off when it ends; else they go on without it", 1 },
+	{ "log-format", OPT_LOG, "text|json", 0, "How to log, on standard error",
+	  1 },
+	{ "web.listen-address", OPT_LISTEN, "HOST:PORT", 0,
+	  "Where to export metrics; may be repeated. " EXPORTER_ADDRESS
+	  " where it is not given",
+	  2 },
+	{ "web.config.file", OPT_WEB_CONFIG, "FILE", 0,
+	  "TLS and passwords, in the format of Prometheus' exporter-toolkit",
+	  2 },
+	{ "web.telemetry-path", OPT_PATH, "PATH", 0,
+	  "Where the metrics are, " EXPORTER_PATH " where it is not given", 2 },
+	{ 0 }
+};
+
+static void add_interface(struct arguments *a, const char *name,
+			  struct argp_state *state)
+{
+	if (!*name || strlen(name) >= IF_NAMESIZE)
+		argp_error(state, "\"%s\" is no name of an interface", name);
+	if (a->config.n_interfaces == DAEMON_INTERFACES_MAX)
+		argp_error(state, "at most %d interfaces",
+			   DAEMON_INTERFACES_MAX);
+	a->config.interfaces[a->config.n_interfaces++] = name;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+	struct exporter_config *exporter = &a->config.exporter;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->output;
+		return 0;
+	case 'i':
+		add_interface(a, arg, state);
+		return 0;
+	case OPT_DETACH:
+		a->config.detach_on_exit = true;
+		return 0;
+	case OPT_LOG:
+		if (strcmp(arg, "text") && strcmp(arg, "json"))
+			argp_error(state, "\"%s\" is not text or json", arg);
+		a->log = strcmp(arg, "json") ? LOG_TEXT : LOG_JSON;
+		return 0;
+	case OPT_LISTEN:
+		if (exporter->n_addresses == EXPORTER_ADDRESSES_MAX)
+			argp_error(state, "at most %d addresses",
+				   EXPORTER_ADDRESSES_MAX);
+		exporter->addresses[exporter->n_addresses++] = arg;
+		return 0;
+	case OPT_WEB_CONFIG:
+		exporter->web_config = arg;
+		return 0;
+	case OPT_PATH:
+		if (arg[0] != '/' || !arg[1] || strpbrk(arg, "\"<>&?# ") ||
+		    !strcmp(arg, "/healthz") || !strcmp(arg, "/readyz"))
+			argp_error(state, "\"%s\" is no path for metrics", arg);
+		exporter->path = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!exporter->n_addresses)
+			exporter->addresses[exporter->n_addresses++] =
+				EXPORTER_ADDRESS;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child children[] = { { &output_argp, 0, 0, 0 },
+					      { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_option,
+	.doc = "Keep interfaces guarded, follow the kernel's keys, and export "
+	       "metrics, in the foreground. SIGHUP reads the web configuration "
+	       "anew. When it ends the guards go on.",
+	.children = children,
+};
+
+int cmd_run(int argc, char **argv)
+{
+	static struct arguments a;
+	struct fault f = { 0 };
+
+	a.config.exporter.path = EXPORTER_PATH;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	log_open(a.log);
+	if (daemon_run(&a.config, &f))
+		return output_fault(&a.output, &f);
+	return EXIT_DONE;
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "exposition.h"
+#include "guard.h"
+#include "keysource.h"
+#include "log.h"
+#include "metrics.h"
+#include "netwatch.h"
+#include "output.h"
+#include "privileges.h"
+#include "version.h"
+#include "ward.h"
+
+#define USEC 1000000ULL
+#define LOOK_USEC USEC
+/* Changes of the network come in bursts: one look for all. */
+#define SETTLE_USEC (USEC / 10)
+
+struct daemon {
+	const struct daemon_config *config;
+	sd_event *event;
+	struct wards *wards;
+	struct exporter *exporter;
+	struct control *control;
+	struct key_config key_config;
+	struct keys *keys;
+	char key_fault[sizeof(((struct fault *)0)->why)]; /* logged last */
+	sd_event_source *look;
+	int netwatch;
+	bool reload_successful;
+	time_t started_at, reloaded_at;
+};
+
+static void tell_status(const struct daemon *d)
+{
+	struct wards_summary sum = wards_summary(d->wards);
+
+	sd_notifyf(0, "STATUS=%zu of %zu interfaces guarded", sum.guarded,
+		   sum.wanted);
+}
+
+/* ---- looking after guards and keys ---------------------------------------- */
+
+static void look_after_keys(struct daemon *d)
+{
+	static const char *const meanings[] = {
+#define X(news, meaning) meaning,
+		KEY_NEWS(X)
+#undef X
+	};
+	struct fault f = { 0 };
+	enum key_news news;
+	__u64 wait;
+
+	if (keys_tick(d->keys, &news, &wait, &f)) {
+		/* Once, not each second. */
+		if (strcmp(f.why, d->key_fault))
+			log_fault(LOG_error, NULL, &f);
+		memcpy(d->key_fault, f.why, sizeof(d->key_fault));
+		return;
+	}
+	d->key_fault[0] = '\0';
+	if (news != KEY_NEWS_nothing)
+		log_event(LOG_notice, NULL, "%s", meanings[news]);
+}
+
+static void look(struct daemon *d)
+{
+	uint64_t now;
+
+	sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+	privileges_raise();
+	wards_look(d->wards, (double)now / (double)USEC);
+	look_after_keys(d);
+	privileges_lower();
+	tell_status(d);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)usec;
+	look(d);
+	sd_event_source_set_time_relative(source, LOOK_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_network(sd_event_source *source, int fd, uint32_t events,
+		      void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t now, due;
+
+	(void)source;
+	(void)events;
+	netwatch_drain(fd);
+	sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+	/* Sooner than it would be, never later. */
+	if (sd_event_source_get_time(d->look, &due) >= 0 &&
+	    due > now + SETTLE_USEC)
+		sd_event_source_set_time(d->look, now + SETTLE_USEC);
+	return 0;
+}
+
+/* ---- what the exporter asks ----------------------------------------------- */
+
+static char *tell_metrics(void *arg, size_t *size)
+{
+	char names[DAEMON_INTERFACES_MAX][16];
+	struct daemon *d = arg;
+	struct metrics_daemon of = {
+		.reload_successful = d->reload_successful,
+		.reloaded_at = d->reloaded_at,
+		.started_at = d->started_at,
+		.heals = wards_summary(d->wards).heals,
+		.wanted = names,
+		.n_wanted = wards_names(d->wards, names,
+					DAEMON_INTERFACES_MAX),
+	};
+	struct samples samples;
+	struct fault f = { 0 };
+	char *text = NULL;
+	int err;
+
+	privileges_raise();
+	err = metrics_collect(&samples, &of, &f);
+	privileges_lower();
+	if (err)
+		log_fault(LOG_error, NULL, &f);
+	else
+		text = exposition_text(&samples, size);
+	samples_free(&samples);
+	return text;
+}
+
+static bool is_ready(void *arg)
+{
+	struct wards_summary sum = wards_summary(((struct daemon *)arg)->wards);
+
+	return sum.guarded == sum.wanted;
+}
+
+/* ---- what commands ask ---------------------------------------------------- */
+
+static json_t *on_request(json_t *request, void *arg)
+{
+	const char *what = "", *ifname = "";
+	struct daemon *d = arg;
+
+	if (json_unpack_ex(request, NULL, JSON_STRICT, "{s:s,s:s}", "do", &what,
+			   "interface", &ifname) ||
+	    strcmp(what, "release"))
+		return json_pack("{s:{s:s,s:s,s:s},s:i}", "error", "tried",
+				 "do what was asked of the daemon", "why",
+				 "it does not know how", "do",
+				 "use the same version of both", "exit",
+				 EXIT_FAILED);
+	/* What it does not look after it leaves alone anyway. */
+	privileges_raise();
+	wards_release(d->wards, ifname);
+	privileges_lower();
+	return json_pack("{s:i}", "exit", EXIT_DONE);
+}
+
+/* ---- signals -------------------------------------------------------------- */
+
+static int on_end(sd_event_source *source, const struct signalfd_siginfo *info,
+		  void *arg)
+{
+	(void)arg;
+	log_event(LOG_notice, NULL, "%s: ending",
+		  info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int on_reload(sd_event_source *source,
+		     const struct signalfd_siginfo *info, void *arg)
+{
+	struct daemon *d = arg;
+	struct fault f = { 0 };
+	uint64_t now;
+
+	(void)source;
+	(void)info;
+	sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)now);
+	d->reload_successful = !exporter_reload(d->exporter, &f);
+	if (d->reload_successful) {
+		d->reloaded_at = time(NULL);
+		log_event(LOG_notice, NULL, "reloaded");
+	} else {
+		log_fault(LOG_error, NULL, &f);
+		log_event(LOG_warning, NULL,
+			  "not reloaded: all stays as it was");
+	}
+	wards_hurry(d->wards);
+	look(d);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+/* ---- start and end -------------------------------------------------------- */
+
+static int watch(struct daemon *d)
+{
+	int err;
+
+	d->netwatch = netwatch_open();
+	if (d->netwatch < 0)
+		return d->netwatch;
+	err = sd_event_add_io(d->event, NULL, d->netwatch, EPOLLIN, on_network,
+			      d);
+	if (err >= 0)
+		err = sd_event_add_time_relative(d->event, &d->look,
+						 CLOCK_MONOTONIC, LOOK_USEC, 0,
+						 on_look, d);
+	if (err >= 0)
+		err = sd_event_add_signal(d->event, NULL, SIGTERM, on_end, d);
+	if (err >= 0)
+		err = sd_event_add_signal(d->event, NULL, SIGINT, on_end, d);
+	if (err >= 0)
+		err = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
+	if (err >= 0)
+		err = sd_event_set_watchdog(d->event, true);
+	return err < 0 ? err : 0;
+}
+
+static int open_all(struct daemon *d, struct fault *f)
+{
+	const struct exporter_source source = { .metrics = tell_metrics,
+						.ready = is_ready,
+						.arg = d };
+	sigset_t signals;
+	int err;
+
+	fault_tried(f, "run");
+	if (geteuid() != 0) {
+		fault_advise(f, "run it as root");
+		return fault_fail(f, EXIT_FAILED, EPERM,
+				  "guards are attached by root alone");
+	}
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	d->wards = wards_new(!d->config->n_interfaces);
+	err = d->wards ? sd_event_new(&d->event) : -ENOMEM;
+	for (size_t i = 0; err >= 0 && i < d->config->n_interfaces; i++)
+		err = wards_add(d->wards, d->config->interfaces[i]);
+	d->key_config.source = &keysource_kernel;
+	d->key_config.plane = &keysource_plane;
+	d->keys = keys_new(&d->key_config);
+	if (err >= 0 && !d->keys)
+		err = -ENOMEM;
+	if (err >= 0)
+		err = control_open(&d->control, d->event, on_request, d, f);
+	if (err >= 0)
+		err = exporter_start(&d->exporter, d->event,
+				     &d->config->exporter, &source, f);
+	if (err >= 0)
+		err = privileges_shed();
+	if (err >= 0)
+		err = watch(d);
+	if (err < 0 && !f->exit)
+		fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
+	return err < 0 ? err : 0;
+}
+
+static void close_all(struct daemon *d)
+{
+	exporter_stop(d->exporter);
+	control_close(d->control);
+	if (d->netwatch >= 0)
+		close(d->netwatch);
+	sd_event_source_unref(d->look);
+	sd_event_unref(d->event);
+	if (d->keys)
+		keys_free(d->keys);
+	if (d->wards)
+		wards_free(d->wards);
+}
+
+int daemon_run(const struct daemon_config *config, struct fault *f)
+{
+	struct daemon d = { .config = config,
+			    .netwatch = -1,
+			    .reload_successful = true,
+			    .started_at = time(NULL),
+			    .reloaded_at = time(NULL) };
+	int err = open_all(&d, f);
+
+	if (!err) {
+		log_event(LOG_notice, NULL, "tfoguard %s started", VERSION);
+		look(&d);
+		sd_notify(0, "READY=1");
+		err = sd_event_loop(d.event);
+		sd_notify(0, "STOPPING=1");
+		if (err < 0)
+			fault_fail(f, EXIT_FAILED, err, "its event loop: %s",
+				   strerror(-err));
+	}
+	if (!err && config->detach_on_exit) {
+		privileges_raise();
+		wards_detach(d.wards);
+		privileges_lower();
+	}
+	close_all(&d);
+	return err;
+}
