@@ -117,14 +117,19 @@ static int look_up(const char *ifname, struct sight *sight, struct fault *f)
 	return f->exit == EXIT_NOT_ATTACHED || err == -ENOENT ? 0 : err;
 }
 
+static void know(struct ward *w, const struct sight *sight)
+{
+	w->ifindex = sight->ifindex;
+	w->loaded_at = sight->loaded_at;
+	w->prog_id = sight->prog_id;
+}
+
 /* Takes it as it is: its settings are what it is attached with again. */
 static void adopt(struct ward *w, const struct sight *sight)
 {
 	bool anew = w->ifindex == sight->ifindex;
 
-	w->ifindex = sight->ifindex;
-	w->loaded_at = sight->loaded_at;
-	w->prog_id = sight->prog_id;
+	know(w, sight);
 	w->mode = sight->mode;
 	w->observe = sight->observe;
 	w->missing = w->released = false;
@@ -157,7 +162,8 @@ static int try_attach(struct ward *w, struct fault *f)
 
 static void attach(struct wards *wards, struct ward *w, double now)
 {
-	struct fault f = { 0 };
+	struct fault f = { 0 }, unseen = { 0 };
+	struct sight sight;
 
 	if (try_attach(w, &f) && f.exit != EXIT_PARTLY) {
 		w->delay = w->delay ? 2 * w->delay : DELAY_FIRST;
@@ -175,9 +181,8 @@ static void attach(struct wards *wards, struct ward *w, double now)
 		  w->lost ? "guarded again" : "guarded");
 	w->lost = false;
 	w->delay = w->retry_at = 0;
-	/* What it carries now, the next look finds. */
-	w->ifindex = if_nametoindex(w->name);
-	w->prog_id = 0;
+	look_up(w->name, &sight, &unseen);
+	know(w, &sight);
 }
 
 static void lose(struct ward *w, const char *why)
@@ -238,13 +243,8 @@ static bool goes_on(struct ward *w)
 		w->ifindex = 0;
 		return false;
 	}
-	if (!w->prog_id) {
-		w->prog_id = sight.prog_id;
-		w->loaded_at = sight.loaded_at;
-	} else if (sight.loaded_at != w->loaded_at ||
-		   sight.prog_id != w->prog_id) {
+	if (sight.loaded_at != w->loaded_at || sight.prog_id != w->prog_id)
 		adopt(w, &sight);
-	}
 	return true;
 }
 

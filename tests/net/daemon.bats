@@ -1,0 +1,618 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# "tfoguard run": what it attaches, adopts, follows, heals and leaves behind.
+#
+#   tests/isolate bats tests/net/daemon.bats
+#
+# KILLS and RELOADS make the long tests longer.
+
+load lib
+
+KILLS=${KILLS:-15}
+RELOADS=${RELOADS:-20}
+
+setup() {
+	find_tfoguard
+	make_world
+	forget_cookies
+}
+
+teardown() { end_world; }
+
+# ---- what they share ------------------------------------------------------
+
+# In the namespace of the server; ready when this returns.
+run_daemon() { # [OPTION]...
+	log=$BATS_TEST_TMPDIR/log
+	start "$log" server tfoguard run "$@"
+	daemon=$!
+	wait_for logged "started"
+	wait_for answers /healthz
+}
+
+logged() { grep -q -- "$1" "$log" || { kill -0 "$daemon" || return 0; false; }; }
+
+says() { wait_for grep -q -- "$1" "$log" || { cat "$log"; return 1; }; } # PATTERN
+
+get() { at_server curl -sS --max-time 20 "$@"; }
+
+answers() { [ "$(get -o /dev/null -w '%{http_code}' "http://127.0.0.1:9435$1" 2>/dev/null)" = "${2:-200}" ]; } # PATH [STATUS]
+
+value() { get http://127.0.0.1:9435/metrics | awk -v s="$1" '$1 == s { print $2; found = 1 } END { exit !found }'; } # SERIES
+
+has_value() { [ "$(value "$1")" = "$2" ]; } # SERIES VALUE
+
+end_daemon() { # [SIGNAL]
+	kill "-${1:-TERM}" "$daemon"
+	code=0
+	wait "$daemon" || code=$?
+}
+
+index_of() { ip -n server -j link show "$1" | jq '.[0].ifindex'; }
+
+program_of() { at_server tfoguard status -j "$1" | jq .program_id; }
+
+# ---- attaching and leaving ------------------------------------------------
+
+@test "it attaches what is missing, and leaves it attached when it ends" {
+	join server s1 client c1
+	run_daemon -i s0 -i s1
+	is_guarded server s0
+	is_guarded server s1
+	answers /readyz
+	has_value 'tfoguard_attached{interface="s1"}' 1
+	program=$(program_of s0)
+	end_daemon
+	[ $code = 0 ]
+	[ "$(program_of s0)" = "$program" ]
+	is_guarded server s1
+	[ -z "$(find /run/tfoguard -name '*.sock')" ]
+}
+
+@test "with --detach-on-exit it takes off what it guards" {
+	run_daemon -i s0 --detach-on-exit
+	is_guarded server s0
+	end_daemon INT
+	[ $code = 0 ]
+	[ -z "$(xdp_of server s0)" ]
+}
+
+@test "it adopts what is attached as it is, and attaches that again" {
+	guard s0 -m skb --observe --port 853,forged=drop
+	status() { at_server tfoguard status -j s0 | jq -c '[.attach_mode, .observe, .ports]'; }
+	before=$(status)
+	program=$(program_of s0)
+	run_daemon -i s0
+	says "adopted as it is"
+	sleep 1.5
+	[ "$(program_of s0)" = "$program" ]
+	[ "$(status)" = "$before" ]
+	rm -r "$PINS"/*/*/
+	says "guarded again"
+	[ "$(status)" = "$before" ]
+}
+
+@test "without -i it looks after each that is attached, also later" {
+	join server s1 client c1
+	guard s0
+	run_daemon
+	says "s0: guarded already"
+	guard s1
+	says "s1: guarded already"
+	rm -r "$PINS"/*/"$(index_of s1)"
+	says "s1: guarded again"
+	ip -n server link set s1 down
+	ip -n server link set s1 name s9
+	says "s1: the interface is called s9 now"
+	says "s9: guarded already"
+	ip -n server link del s9
+	says "s9: the interface has gone"
+	wait_for answers /readyz
+}
+
+@test "settings that somebody changes are adopted" {
+	run_daemon -i s0
+	guard s0 --observe
+	says "settings are adopted"
+	rm -r "$PINS"/*/*/
+	says "guarded again"
+	[ "$(at_server tfoguard status -j s0 | jq .observe)" = true ]
+}
+
+@test "detach tells it to let go, attach to look after it again" {
+	run_daemon -i s0
+	at_server tfoguard detach s0
+	sleep 2
+	[ -z "$(xdp_of server s0)" ]
+	answers /readyz
+	guard s0
+	says "guarded already"
+	rm -r "$PINS"/*/*/
+	says "guarded again"
+}
+
+@test "a second daemon is refused, but not one of another namespace" {
+	run_daemon -i s0
+	refuses 1 "another \"tfoguard run\"" \
+		at_server tfoguard run -i s0 --web.listen-address 127.0.0.1:9436
+	start "$BATS_TEST_TMPDIR/other" client tfoguard run -i c0
+	wait_for grep -q "c0: guarded" "$BATS_TEST_TMPDIR/other"
+	is_guarded client c0
+	in_netns client tfoguard detach c0
+}
+
+@test "usage errors, a taken port, and no root" {
+	refuses 2 "no name of an interface" tfoguard run -i an-interface-of-20-chars
+	refuses 2 "not text or json" tfoguard run --log-format xml
+	refuses 2 "no path for metrics" tfoguard run --web.telemetry-path metrics
+	refuses 2 "is no address to listen on" at_server tfoguard run --web.listen-address 9435
+	refuses 1 "Address already in use" \
+		at_server tfoguard run --web.listen-address 127.0.0.1:1 --web.listen-address 127.0.0.1:1
+	refuses 1 "run it as root" setpriv --reuid 65534 --clear-groups tfoguard run
+	[ -z "$(find /run/tfoguard -name '*.sock')" ]
+}
+
+# ---- keys -----------------------------------------------------------------
+
+@test "a key that is changed is followed within a second" {
+	serve 8080 fastopen=16
+	run_daemon -i s0
+	set_key $OTHER_KEY,$KEY
+	in_step() { [ "$(at_server tfoguard key show -j | jq .in_step)" = true ]; }
+	for ((i = 0; i < 12; i++)); do
+		! in_step || break
+		sleep 0.1
+	done
+	in_step
+	says "the kernel's key was changed: followed"
+	mark
+	syn dport=8080 data=20 cookie="$(cookie 10.99.0.1 10.99.0.2 $OTHER_KEY)" >/dev/null
+	syn dport=8080 data=20 cookie="$(cookie 10.99.0.1 10.99.0.2 $KEY)" sport=4444 >/dev/null
+	judged valid_current 1
+	judged valid_previous 1
+	has_value tfoguard_key_drift 0
+	has_value 'tfoguard_key_age_seconds{slot="staged"}' 0 && return 1
+	! grep -qiE '(a1){4}|00112233|ccddeeff' "$log"
+}
+
+# ---- interfaces come and go -----------------------------------------------
+
+@test "an interface that vanishes and comes back is guarded again" {
+	run_daemon -i s0 -i s7
+	says "s7: there is no such interface: waiting"
+	answers /readyz 503
+	has_value 'tfoguard_attached{interface="s7"}' 0
+	for ((i = 0; i < 3; i++)); do
+		join server s7 client c7
+		wait_for is_guarded server s7
+		wait_for answers /readyz
+		ip -n server link del s7
+		wait_for answers /readyz 503
+	done
+	[ "$(grep -c "s7: the interface has gone" "$log")" = 3 ]
+	# Nothing is left of those that have gone.
+	[ "$(ls "$PINS"/* | grep -cE '^[0-9]+$')" = 1 ]
+	is_guarded server s0
+}
+
+@test "a new interface takes the name of another that has gone" {
+	run_daemon -i s0
+	index=$(index_of s0)
+	ip -n server link del s0
+	join server s0 client c0
+	wait_for is_guarded server s0
+	[ "$(index_of s0)" != "$index" ]
+	wait_for answers /readyz
+}
+
+@test "a renamed interface stays guarded, and its name is waited for" {
+	run_daemon -i s0
+	ip -n server link set s0 down
+	ip -n server link set s0 name renamed
+	says "called renamed now"
+	is_guarded server renamed
+	answers /readyz 503
+	ip -n server link set renamed name s0
+	says "guarded already"
+	wait_for answers /readyz
+}
+
+@test "link flaps and addresses that change leave the guard alone" {
+	run_daemon -i s0
+	program=$(program_of s0)
+	for ((i = 0; i < 20; i++)); do
+		ip -n server link set s0 down
+		ip -n server link set s0 up
+		ip -n server address add 10.98.0.$i/24 dev s0
+	done
+	sleep 1.5
+	[ "$(program_of s0)" = "$program" ]
+	[ "$(grep -c warning "$log")" = 0 ]
+}
+
+# ---- healing --------------------------------------------------------------
+
+@test "a guard that somebody takes off by force is attached again" {
+	run_daemon -i s0
+	for lost in pins link counters; do
+		program=$(program_of s0)
+		case $lost in
+		pins) rm -r "$PINS"/*/*/ ;;
+		link) bpftool link detach pinned "$(find $PINS -name link)" ;;
+		counters) rm "$PINS"/*/*/counters ;;
+		esac
+		anew() { is_guarded server s0 && [ "$(program_of s0)" != "$program" ]; }
+		wait_for anew
+	done
+	heals=$(value tfoguard_heals_total)
+	[ "$heals" = 3 ]
+}
+
+@test "while it can't attach it tries ever more seldom, and says so" {
+	ip -n server link set dev s0 xdpgeneric obj "$(foreign_program)" sec xdp
+	run_daemon -i s0
+	sleep 4
+	tries=$(grep -c "cannot attach to s0" "$log")
+	echo "# $tries tries"
+	[ "$tries" -ge 2 ]
+	[ "$tries" -le 4 ]
+	grep -q "the XDP program pass" "$log"
+	answers /readyz 503
+	has_value 'tfoguard_attached{interface="s0"}' 0
+	ip -n server link set dev s0 xdpgeneric off
+	kill -HUP "$daemon"
+	wait_for is_guarded server s0
+}
+
+foreign_program() {
+	local object=$BATS_TEST_TMPDIR/foreign.o
+	clang -O2 -target bpf -x c -c -o "$object" - <<-END
+		__attribute__((section("xdp"))) int pass(void *ctx) { return 2; }
+	END
+	echo "$object"
+}
+
+@test "killed at any moment it leaves the guard attached, and the next one goes on" {
+	serve 8080 fastopen=16
+	run_daemon -i s0
+	ask 10.99.0.2 8080
+	for ((i = 0; i < KILLS; i++)); do
+		# Also while it attaches.
+		[ $((i % 3)) != 0 ] || rm -r "$PINS"/*/*/
+		sleep "0.$((RANDOM % 10))"
+		end_daemon KILL
+		[ $((i % 3)) = 0 ] || is_guarded server s0
+		run_daemon -i s0
+		wait_for is_guarded server s0
+		[ "$(ask 10.99.0.2 8080)" = 0-RTT ]
+	done
+	[ "$(ls "$PINS"/* | grep -cE '^[0-9]+$')" = 1 ]
+}
+
+# ---- reloading ------------------------------------------------------------
+
+@test "reloads leak no descriptor, be it of a map or program, and no pin" {
+	certificate 127.0.0.1
+	printf 'tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n' \
+		>"$BATS_TEST_TMPDIR/web.yml"
+	run_daemon -i s0
+	end_daemon
+	start "$log" server tfoguard run -i s0 --web.config.file "$BATS_TEST_TMPDIR/web.yml"
+	daemon=$!
+	reloads() { [ "$(grep -c "reloaded$" "$log")" = "$1" ]; }
+	says "started"
+	kill -HUP "$daemon"
+	wait_for reloads 1
+	fds=$(ls "/proc/$daemon/fd" | wc -l)
+	pins=$(find $PINS)
+	for ((i = 2; i <= RELOADS; i++)); do
+		get --cacert "$BATS_TEST_TMPDIR/cert.pem" -o /dev/null https://127.0.0.1:9435/metrics
+		kill -HUP "$daemon"
+		wait_for reloads $i
+	done
+	sleep 1.5
+	[ "$(ls "/proc/$daemon/fd" | wc -l)" = "$fds" ]
+	[ "$(find $PINS)" = "$pins" ]
+}
+
+@test "a web configuration that is wrong is refused at the start" {
+	echo 'tls_server_config: {cert: x}' >"$BATS_TEST_TMPDIR/web.yml"
+	refuses 1 "line 1, column 21: not cert_file" \
+		at_server tfoguard run -i s0 --web.config.file "$BATS_TEST_TMPDIR/web.yml"
+	[ -z "$(xdp_of server s0)" ]
+	refuses 1 "No such file" at_server tfoguard run --web.config.file /nowhere
+	certificate 127.0.0.1
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
+		-out "$BATS_TEST_TMPDIR/key.pem" 2>/dev/null
+	printf 'tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n' \
+		>"$BATS_TEST_TMPDIR/web.yml"
+	refuses 1 "certificate and private key" \
+		at_server tfoguard run --web.config.file "$BATS_TEST_TMPDIR/web.yml"
+}
+
+@test "a reload is all or nothing, and a metric tells" {
+	web=$BATS_TEST_TMPDIR/web.yml
+	user alice secret >"$web"
+	run_locked "$web"
+	as_alice() { get -u alice:secret "$@"; }
+	alice_value() { as_alice http://127.0.0.1:9435/metrics | awk -v s="$1" '$1 == s { print $2 }'; }
+	[ "$(alice_value tfoguard_config_last_reload_successful)" = 1 ]
+	echo 'basic_auth_users: {alice: secret}' >"$web"
+	kill -HUP "$daemon"
+	says "not reloaded"
+	[ "$(alice_value tfoguard_config_last_reload_successful)" = 0 ]
+	! grep -q "secret" "$log"
+	user bob secret2 >"$web"
+	kill -HUP "$daemon"
+	says " reloaded$"
+	[ "$(as_alice -o /dev/null -w '%{http_code}' http://127.0.0.1:9435/metrics)" = 401 ]
+	[ "$(get -u bob:secret2 http://127.0.0.1:9435/metrics | awk '$1 == "tfoguard_config_last_reload_successful" { print $2 }')" = 1 ]
+}
+
+# ---- the exporter ---------------------------------------------------------
+
+user() { # NAME PASSWORD: a web configuration with that user
+	python3 -W ignore -c 'import crypt, sys
+print("basic_auth_users: {%s: %s}" % (sys.argv[1],
+	crypt.crypt(sys.argv[2], crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))))' "$@"
+}
+
+run_locked() { # WEB-CONFIG [OPTION]...
+	log=$BATS_TEST_TMPDIR/log
+	start "$log" server tfoguard run -i s0 --web.config.file "$@"
+	daemon=$!
+	says "s0: guarded"
+}
+
+# Signed by itself, for an address.
+certificate() { # ADDRESS
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-days 2 -subj "/CN=$1" -addext "subjectAltName=IP:$1" \
+		-keyout "$BATS_TEST_TMPDIR/key.pem" \
+		-out "$BATS_TEST_TMPDIR/cert.pem" 2>/dev/null
+	chmod 600 "$BATS_TEST_TMPDIR/key.pem"
+}
+
+@test "promtool finds nothing wrong with what is exported" {
+	run_daemon -i s0 -i s7
+	get http://127.0.0.1:9435/metrics >"$BATS_TEST_TMPDIR/metrics"
+	[ -z "$(promtool check metrics <"$BATS_TEST_TMPDIR/metrics" 2>&1)" ]
+	get -D - -o /dev/null http://127.0.0.1:9435/metrics | tr -d '\r' |
+		grep -qx 'Content-Type: text/plain; version=0.0.4; charset=utf-8'
+}
+
+@test "paths, methods and addresses" {
+	run_daemon -i s0 --web.listen-address '[::1]:9435' \
+		--web.listen-address 127.0.0.1:9435 --web.telemetry-path /m
+	answers /m
+	answers /metrics 404
+	answers /
+	get http://127.0.0.1:9435/ | grep -q 'href="/m"'
+	get 'http://[::1]:9435/healthz' | grep -qx ok
+	[ "$(get -I -o /dev/null -w '%{http_code} %{size_download}' http://127.0.0.1:9435/m)" = "200 0" ]
+	[ "$(get -X POST -d x -o /dev/null -w '%{http_code}' http://127.0.0.1:9435/m)" = 405 ]
+	! at_server curl -s --max-time 2 http://10.99.0.2:9435/m
+}
+
+@test "a scrape costs less than two milliseconds of CPU time" {
+	run_daemon -i s0
+	before=$(value process_cpu_seconds_total)
+	for ((i = 0; i < 100; i++)); do answers /metrics; done
+	after=$(value process_cpu_seconds_total)
+	echo "# $before s, $after s"
+	awk -v a="$before" -v b="$after" 'BEGIN { exit !((b - a) / 100 < 0.002) }'
+}
+
+@test "users, passwords, and too many wrong ones" {
+	user alice secret >"$BATS_TEST_TMPDIR/web.yml"
+	run_locked "$BATS_TEST_TMPDIR/web.yml"
+	code_of() { get -o /dev/null -w '%{http_code}' "$@" http://127.0.0.1:9435/metrics; }
+	[ "$(code_of)" = 401 ]
+	[ "$(code_of -u alice:)" = 401 ]
+	[ "$(code_of -u alice:secret)" = 200 ]
+	[ "$(code_of -u mallory:secret)" = 401 ]
+	get -D - -o /dev/null http://127.0.0.1:9435/healthz | grep -qi '^WWW-Authenticate: Basic'
+	for ((i = 0; i < 10; i++)); do code_of -u alice:wrong; echo; done >"$BATS_TEST_TMPDIR/codes"
+	grep -q 503 "$BATS_TEST_TMPDIR/codes"
+	[ "$(code_of -u alice:secret)" = 200 ]
+}
+
+@test "client certificates are asked for and verified" {
+	certificate 127.0.0.1
+	cp "$BATS_TEST_TMPDIR/cert.pem" "$BATS_TEST_TMPDIR/ours.pem"
+	cp "$BATS_TEST_TMPDIR/key.pem" "$BATS_TEST_TMPDIR/ours.key"
+	cat >"$BATS_TEST_TMPDIR/web.yml" <<-END
+		tls_server_config:
+		  cert_file: ours.pem
+		  key_file: ours.key
+		  client_ca_file: ours.pem
+		  client_auth_type: RequireAndVerifyClientCert
+		  min_version: TLS13
+	END
+	run_locked "$BATS_TEST_TMPDIR/web.yml"
+	certificate 127.0.0.1
+	code_of() { get --cacert "$BATS_TEST_TMPDIR/ours.pem" -o /dev/null -w '%{http_code}' "$@" https://127.0.0.1:9435/metrics; }
+	[ "$(code_of --cert "$BATS_TEST_TMPDIR/ours.pem" --key "$BATS_TEST_TMPDIR/ours.key")" = 200 ]
+	[ "$(code_of)" = 403 ]
+	[ "$(code_of --cert "$BATS_TEST_TMPDIR/cert.pem" --key "$BATS_TEST_TMPDIR/key.pem")" = 403 ]
+	! code_of --tls-max 1.2 --cert "$BATS_TEST_TMPDIR/ours.pem" --key "$BATS_TEST_TMPDIR/ours.key"
+}
+
+# A real Prometheus scrapes, and answers for each interface.
+prometheus_sees() { # SCRAPE-CONFIG
+	cat >"$BATS_TEST_TMPDIR/prometheus.yml" <<-END
+		global: {scrape_interval: 1s}
+		scrape_configs:
+		  - job_name: tfoguard
+		    static_configs: [{targets: ['127.0.0.1:9435']}]
+		$1
+	END
+	start "$BATS_TEST_TMPDIR/prometheus.log" server prometheus \
+		--config.file "$BATS_TEST_TMPDIR/prometheus.yml" \
+		--storage.tsdb.path "$BATS_TEST_TMPDIR/tsdb" \
+		--web.listen-address 127.0.0.1:9090
+	query() { get --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query 2>/dev/null; }
+	wait_for is_seen || { tail -5 "$BATS_TEST_TMPDIR/prometheus.log"; return 1; }
+	[ "$(query 'count(tfoguard_packets_total)' | jq -r '.data.result[0].value[1]')" -gt 100 ]
+	[ "$(query 'up{job="tfoguard"}' | jq -r '.data.result[0].value[1]')" = 1 ]
+}
+
+is_seen() {
+	[ "$(query 'sum(tfoguard_attached)' | jq -r '.data.result[0].value[1]')" = 2 ]
+}
+
+@test "Prometheus scrapes two interfaces" {
+	join server s1 client c1
+	run_daemon -i s0 -i s1
+	prometheus_sees ""
+}
+
+@test "Prometheus scrapes by TLS with a password" {
+	join server s1 client c1
+	certificate 127.0.0.1
+	{
+		user alice secret
+		echo 'tls_server_config: {cert_file: cert.pem, key_file: key.pem}'
+	} >"$BATS_TEST_TMPDIR/web.yml"
+	run_locked "$BATS_TEST_TMPDIR/web.yml" -i s1
+	prometheus_sees "    scheme: https
+    tls_config: {ca_file: $BATS_TEST_TMPDIR/cert.pem}
+    basic_auth: {username: alice, password: secret}"
+}
+
+# Connections that ask slowly, or nothing at all.
+hold() { # NUMBER
+	start "$BATS_TEST_TMPDIR/loris" server python3 -c "
+import socket, sys, time
+held = []
+for i in range($1):
+	s = socket.create_connection(('127.0.0.1', 9435))
+	s.send(b'GET /metrics HTTP/1.1\r\nHost: x\r\n')
+	held.append(s)
+print('holding', flush=True)
+while True:
+	time.sleep(1)
+	for s in held:
+		try: s.send(b'A: b\r\n')
+		except OSError: pass
+	alive = 0
+	for s in held:
+		try: alive += s.recv(1, socket.MSG_DONTWAIT) != b''
+		except BlockingIOError: alive += 1
+		except OSError: pass
+	print('alive', alive, flush=True)
+"
+	wait_for grep -q holding "$BATS_TEST_TMPDIR/loris"
+}
+
+@test "slow and idle connections keep nobody out, and are ended" {
+	run_daemon -i s0
+	hold 400
+	for ((i = 0; i < 20; i++)); do answers /metrics; done
+	[ "$(value process_open_fds)" -lt 200 ]
+	ended() { grep -qx 'alive 0' "$BATS_TEST_TMPDIR/loris"; }
+	wait_for ended || wait_for ended
+	[ "$(value process_open_fds)" -lt 40 ]
+}
+
+@test "a hundred scrapers at the same moment are all served" {
+	run_daemon -i s0
+	at_server curl -sS --parallel --parallel-immediate --parallel-max 100 \
+		-o "$BATS_TEST_TMPDIR/scrape-#1" "http://127.0.0.1:9435/metrics?[1-100]"
+	[ "$(grep -l '^tfoguard_build_info' "$BATS_TEST_TMPDIR"/scrape-* | wc -l)" = 100 ]
+	[ "$(value process_open_fds)" -lt 40 ]
+}
+
+# ---- systemd --------------------------------------------------------------
+
+@test "systemd is told when it is ready, alive, reloading and ending" {
+	start "$BATS_TEST_TMPDIR/notified" server python3 -c "
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind('$BATS_TEST_TMPDIR/notify')
+print('listening', flush=True)
+while True: print(s.recv(4096).decode().replace('\n', ' '), flush=True)"
+	notified() { grep -qE -- "$1" "$BATS_TEST_TMPDIR/notified"; }
+	wait_for notified listening
+	log=$BATS_TEST_TMPDIR/log
+	start "$log" server env NOTIFY_SOCKET="$BATS_TEST_TMPDIR/notify" \
+		WATCHDOG_USEC=1000000 tfoguard run -i s0
+	daemon=$!
+	wait_for notified '^READY=1'
+	is_guarded server s0
+	wait_for notified 'STATUS=1 of 1 interfaces guarded'
+	wait_for notified 'WATCHDOG=1'
+	kill -HUP $daemon
+	wait_for notified '^RELOADING=1 MONOTONIC_USEC=[0-9]+'
+	reready() { [ "$(grep -c '^READY=1' "$BATS_TEST_TMPDIR/notified")" = 2 ]; }
+	wait_for reready
+	end_daemon
+	wait_for notified '^STOPPING=1'
+}
+
+@test "systemd's socket takes the place of the address" {
+	log=$BATS_TEST_TMPDIR/log
+	start "$log" server systemd-socket-activate -l 127.0.0.1:9777 \
+		"$(command -v tfoguard)" run -i s0
+	daemon=$!
+	activated() { [ "$(get -o /dev/null -w '%{http_code}' http://127.0.0.1:9777/healthz 2>/dev/null)" = 200 ]; }
+	wait_for activated
+	! get http://127.0.0.1:9435/healthz
+}
+
+@test "the log is one line an event: for people, for the journal, in JSON" {
+	run_daemon -i s0
+	grep -qE '^[0-9-]+T[0-9:]+Z notice s0: guarded$' "$log"
+	end_daemon
+	run_daemon -i s0 --log-format json
+	jq -e 'select(.interface == "s0") | .level == "info" and (.message | test("adopted"))' "$log"
+	end_daemon
+	: >"$log"
+	start "$log" server bash -c \
+		"JOURNAL_STREAM=\$(stat -Lc %d:%i /dev/stderr) exec tfoguard run -i s0"
+	daemon=$!
+	says "^<6>s0: guarded already"
+}
+
+@test "it runs with no capability in effect, and only its socket's owner may talk" {
+	run_daemon -i s0
+	effective() { grep -E '^CapEff:' "/proc/$daemon/status" | cut -f2; }
+	wait_for test "$(effective)" = 0000000000000000
+	[ "$(grep -E '^CapPrm:' "/proc/$daemon/status" | cut -f2)" = 000000c000201000 ]
+	grep -qP '^NoNewPrivs:\t1' "/proc/$daemon/status"
+	grep -qE '^Max core file size +0 +0 ' "/proc/$daemon/limits"
+	socket=$(find /run/tfoguard -name '*.sock')
+	[ "$(stat -c %a "$socket")" = 600 ]
+	# Also one who got at the file is turned away.
+	chmod 666 "$socket"
+	send() {
+		"$@" python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect('$socket')
+s.send(b'{\"do\": \"release\", \"interface\": \"s0\"}')
+print(s.recv(4096).decode())" 2>&1
+	}
+	run ! grep -q '"exit":0' <(send setpriv --reuid 65534 --clear-groups)
+	! grep -q released "$log"
+	send env | grep -q '"exit":0'
+	says released
+}
+
+@test "what its socket does not understand it refuses" {
+	run_daemon -i s0
+	socket=$(find /run/tfoguard -name '*.sock')
+	for text in '' '{' '[]' '{}' '{"do":"release"}' '{"do":"explode","interface":"s0"}' \
+		'{"do":"release","interface":"s0","more":1}' '{"do":1,"interface":"s0"}'; do
+		python3 -c "
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect('$socket')
+s.send(sys.argv[1].encode())
+print(s.recv(4096).decode())" "$text"
+	done | tee "$BATS_TEST_TMPDIR/answers"
+	[ "$(grep -c '"exit":1' "$BATS_TEST_TMPDIR/answers")" -ge 7 ]
+	! grep -q '"exit": *0' "$BATS_TEST_TMPDIR/answers"
+	! grep -q released "$log"
+	answers /healthz
+}
