@@ -136,3 +136,49 @@ value() { metrics | awk -v s="$1" '$1 == s { print $2; found = 1 } END { exit !f
 	[ "$(at_server tfoguard metrics -j | jq 'keys | length')" = \
 		"$(grep -cE '^	X\((tfoguard|process)_' "$HERE/../../user/metrics.h")" ]
 }
+
+# ---- what is made of them -------------------------------------------------
+
+PROMETHEUS=$BATS_TEST_DIRNAME/../../tools/prometheus
+
+metrics_of() { at_server tfoguard metrics -j | jq -r keys[] | sort; }
+
+# Names of metrics in a file, however they are used there.
+named_in() { grep -oE '\b(tfoguard|process)_[a-z_]+' "$1" | sort -u; }
+
+@test "the alerts are sound, and each fires when it should, not before" {
+	promtool check rules "$PROMETHEUS/alerts.yml"
+	promtool test rules "$HERE/alerts_test.yml"
+	diff <(sed -n 's/.*- alert: //p' "$PROMETHEUS/alerts.yml" | sort) \
+		<(sed -n 's/.*{alertname="\(.*\)"}.*/\1/p' "$HERE/alerts_test.yml" | sort)
+}
+
+@test "alerts and dashboard name only metrics that there are" {
+	for file in alerts.yml dashboard.json; do
+		[ "$(named_in "$PROMETHEUS/$file" | wc -l)" -gt 8 ]
+		unknown=$(named_in "$PROMETHEUS/$file" | comm -23 - <(metrics_of))
+		echo "# $file: $unknown"
+		[ -z "$unknown" ]
+	done
+	jq -e '.panels | length > 10' "$PROMETHEUS/dashboard.json"
+}
+
+@test "the dashboard shows every metric that there is" {
+	missing=$(named_in "$PROMETHEUS/dashboard.json" | comm -13 - <(metrics_of))
+	echo "# $missing"
+	[ -z "$missing" ]
+}
+
+@test "the dashboard's queries are PromQL, and name only verdicts that there are" {
+	jq -r '.panels[] | .targets[] | .expr' "$PROMETHEUS/dashboard.json" |
+		sed 's/\$__rate_interval/5m/g; s/\$[a-z]*/x/g' |
+		jq -R '{alert: "a", expr: .}' |
+		jq -s '{groups: [{name: "g", rules: [to_entries[] | .value + {alert: "a\(.key)"}]}]}' \
+			>"$BATS_TEST_TMPDIR/rules.yml"
+	promtool check rules "$BATS_TEST_TMPDIR/rules.yml"
+	verdicts=$("$HERE/../../tools/verdict-table" | sed -n 's/^| `\([a-z_]*\)`.*/\1/p')
+	cat "$PROMETHEUS"/* | grep -oE 'verdict(=~|!~|=|!=)\\?"[a-z_|.*]*' |
+		sed 's/.*"//' | tr '|' '\n' | grep . | sort -u | while read -r verdict; do
+			grep -qxE "$verdict" <<<"$verdicts" || { echo "# $verdict"; exit 1; }
+		done
+}
