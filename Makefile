@@ -40,7 +40,10 @@ USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)
 # What tests link: all but main().
 LIB_OBJECTS  := $(filter-out $(BUILD)/user/main.o $(BUILD)/user/cmd_%.o,$(USER_OBJECTS))
 
-all: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
+# The service of this network namespace, and of others by their names.
+UNITS := $(BUILD)/systemd/tfoguard.service $(BUILD)/systemd/tfoguard@.service
+
+all: $(BUILD)/tfoguard $(BUILD)/tfoguard.8 $(UNITS)
 
 $(BUILD)/tfoguard: $(USER_OBJECTS)
 	$(call say,LINK,$@)
@@ -75,6 +78,21 @@ $(BUILD)/tfoguard.8: user/man/tfoguard.8.scd.in include/verdict.h user/schema.h 
 	$(Q)sed -e '/@VERDICTS@/{r $@.verdicts' -e 'd}' \
 		-e '/@SETTINGS@/{r $@.settings' -e 'd}' $< | scdoc >$@
 	$(Q)rm $@.verdicts $@.settings
+
+# ---- systemd --------------------------------------------------------------
+# Units hold the prefix: made anew by each make, which may have another.
+$(BUILD)/systemd/tfoguard.service: user/systemd/tfoguard.service.in FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@OF@||; s|@INSTANCE@||' \
+		-e '/@NETNS@/d' $< >$@
+
+$(BUILD)/systemd/tfoguard@.service: user/systemd/tfoguard.service.in FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@INSTANCE@|-%i|' \
+		-e 's|@OF@| in network namespace %i|' \
+		-e 's|@NETNS@|NetworkNamespacePath=/run/netns/%i|' $< >$@
+
+FORCE:
 
 # ---- tools and tests ------------------------------------------------------
 TEST_CFLAGS := -Itests -Wno-missing-field-initializers
@@ -202,19 +220,26 @@ bench-flood:
 	@echo "figures: $(BUILD)/bench-flood.json"
 
 # ---- installing -----------------------------------------------------------
-install: $(BUILD)/tfoguard $(BUILD)/tfoguard.8
+MAN_DIR        := $(DESTDIR)$(PREFIX)/share/man/man8
+COMPLETION_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+UNIT_DIR       := $(DESTDIR)$(PREFIX)/lib/systemd/system
+DOC_DIR        := $(DESTDIR)$(PREFIX)/share/doc/tfoguard
+PROMETHEUS_DIR := $(DESTDIR)$(PREFIX)/share/tfoguard/prometheus
+
+install: all
 	install -D -m 755 $(BUILD)/tfoguard $(DESTDIR)$(PREFIX)/sbin/tfoguard
-	install -D -m 644 $(BUILD)/tfoguard.8 $(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8
-	install -D -m 644 user/completion/tfoguard.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tfoguard
-	install -D -m 644 user/tfoguard.yaml.example \
-		$(DESTDIR)$(PREFIX)/share/doc/tfoguard/tfoguard.yaml.example
+	install -D -m 644 -t $(MAN_DIR) $(BUILD)/tfoguard.8
+	install -D -m 644 user/completion/tfoguard.bash $(COMPLETION_DIR)/tfoguard
+	install -D -m 644 -t $(UNIT_DIR) $(UNITS) user/systemd/tfoguard.socket
+	install -D -m 644 -t $(PROMETHEUS_DIR) tools/prometheus/alerts.yml \
+		tools/prometheus/dashboard.json
+	install -D -m 644 -t $(DOC_DIR) user/tfoguard.yaml.example
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/tfoguard \
-		$(DESTDIR)$(PREFIX)/share/man/man8/tfoguard.8 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tfoguard \
-		$(DESTDIR)$(PREFIX)/share/doc/tfoguard/tfoguard.yaml.example
+	rm -f $(DESTDIR)$(PREFIX)/sbin/tfoguard $(MAN_DIR)/tfoguard.8 \
+		$(COMPLETION_DIR)/tfoguard $(UNIT_DIR)/tfoguard.service \
+		$(UNIT_DIR)/tfoguard@.service $(UNIT_DIR)/tfoguard.socket
+	rm -rf $(DESTDIR)$(PREFIX)/share/tfoguard $(DOC_DIR)
 
 clean:
 	rm -rf $(BUILD)
@@ -231,7 +256,7 @@ help:
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: all tests test demo bench bench-rotation bench-flood install uninstall \
-	clean help
+.PHONY: FORCE all tests test demo bench bench-rotation bench-flood install \
+	uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -195,6 +195,18 @@ program_of() { at_server tfoguard status -j "$1" | jq .program_id; }
 	is_guarded server s0
 }
 
+@test "what the network does is noticed at once" {
+	run_daemon -i s0 -i s7
+	for ((i = 1; i <= 5; i++)); do
+		join server s7 client c7
+		wait_for is_guarded server s7
+		sleep "0.$((RANDOM % 10))"
+		ip -n server link del s7
+		sleep 0.4
+		[ "$(grep -c "s7: the interface has gone" "$log")" = $i ]
+	done
+}
+
 @test "a new interface takes the name of another that has gone" {
 	run_daemon -i s0
 	index=$(index_of s0)
@@ -615,4 +627,69 @@ print(s.recv(4096).decode())" "$text"
 	! grep -q '"exit": *0' "$BATS_TEST_TMPDIR/answers"
 	! grep -q released "$log"
 	answers /healthz
+}
+
+# The names of a set of systemd's, and of the sets in it.
+calls_of() { # SET
+	systemd-analyze syscall-filter "$1" | sed -n 's/^ \+\([@a-z0-9_-]\+\).*/\1/p' |
+		while read -r name; do
+			case $name in
+			@*) calls_of "$name" ;;
+			*) echo "$name" ;;
+			esac
+		done
+}
+
+# What the unit's SystemCallFilter= lines leave.
+allowed_calls() { # UNIT
+	local line word
+	sed -n 's/^SystemCallFilter=//p' "$1" | while read -r line; do
+		for word in ${line#\~}; do
+			case $word in
+			@*) calls_of "$word" ;;
+			*) echo "$word" ;;
+			esac
+		done | sort -u >"$BATS_TEST_TMPDIR/set"
+		case $line in
+		\~*) comm -23 "$BATS_TEST_TMPDIR/allowed" "$BATS_TEST_TMPDIR/set" >"$BATS_TEST_TMPDIR/next" ;;
+		*) cp "$BATS_TEST_TMPDIR/set" "$BATS_TEST_TMPDIR/next" ;;
+		esac
+		mv "$BATS_TEST_TMPDIR/next" "$BATS_TEST_TMPDIR/allowed"
+	done
+	cat "$BATS_TEST_TMPDIR/allowed"
+}
+
+@test "the units are sound, and let the daemon do what it does" {
+	units=$BATS_TEST_TMPDIR/units
+	make -C "$HERE/../.." -s install PREFIX=/usr DESTDIR="$BATS_TEST_TMPDIR"
+	units=$BATS_TEST_TMPDIR/usr/lib/systemd/system
+	for unit in tfoguard.service tfoguard@test.service; do
+		exposure=$(systemd-analyze security --offline=true \
+			"$units/${unit/test/}" | sed -n 's/.*Overall exposure.*: \([0-9.]*\) .*/\1/p')
+		echo "# $unit: $exposure"
+		awk -v e="$exposure" 'BEGIN { exit !(e > 0 && e <= 3.0) }'
+	done
+	# What they run is not installed here.
+	sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|; /^Documentation=/d' "$units"/*
+	verdict=$(systemd-analyze verify "$units"/tfoguard.service "$units"/tfoguard.socket \
+		"$units"/tfoguard@test.service 2>&1 | grep tfoguard || true)
+	echo "$verdict"
+	[ -z "$verdict" ]
+
+	log=$BATS_TEST_TMPDIR/log
+	start "$log" server strace -f -qq -o "$BATS_TEST_TMPDIR/calls" \
+		tfoguard run -i s0 --detach-on-exit
+	wait_for answers /metrics
+	kill -HUP "$(pgrep -P $!)"
+	says " reloaded$"
+	kill "$(pgrep -P $!)"
+	says ending
+	wait $!
+	sed -E 's/^[0-9]+ +([a-z0-9_]+)\(.*/\1/; t; d' "$BATS_TEST_TMPDIR/calls" |
+		sort -u >"$BATS_TEST_TMPDIR/made"
+	grep -qx bpf "$BATS_TEST_TMPDIR/made"
+	refused=$(allowed_calls "$units/tfoguard.service" |
+		comm -13 - "$BATS_TEST_TMPDIR/made")
+	echo "# refused: $refused"
+	[ -z "$refused" ]
 }

@@ -4,14 +4,22 @@ _tfoguard() {
 	local cur prev words cword
 	_init_completion || return
 
-	local commands="attach detach status stats metrics explain cookie key
+	local commands="attach detach run status stats metrics explain cookie key
 		allow block check doctor version"
 	if [ "$cword" -eq 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$cur")
 		return
 	fi
 	case $prev in
-	--ring | --textfile)
+	--log-format)
+		mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur")
+		return
+		;;
+	-i | --interface)
+		_available_interfaces
+		return
+		;;
+	--ring | --textfile | --web.config.file)
 		_filedir
 		return
 		;;
@@ -32,6 +40,10 @@ _tfoguard() {
 	local options="--json --pretty --help"
 	case ${words[1]} in
 	attach) options+=" --config --mode --port --observe" ;;
+	run)
+		options+=" --interface --detach-on-exit --log-format"
+		options+=" --web.listen-address --web.config.file --web.telemetry-path"
+		;;
 	stats) options+=" --watch --all" ;;
 	metrics) options+=" --textfile" ;;
 	explain) options+=" --config --key --port --live --pressure" ;;
