@@ -231,6 +231,9 @@ is_guarded() { # NETNS INTERFACE
 	[ "$(in_netns "$1" tfoguard status -j "$2" 2>/dev/null | jq .attached)" = true ]
 }
 
+# Fails where the command does not: bats takes no heed of a plain "!".
+no() { ! "$@"; }
+
 # An error is one sentence on standard error and nothing on standard output.
 refuses() { # EXIT TEXT COMMAND...
 	local code=0 out=$BATS_TEST_TMPDIR/out err=$BATS_TEST_TMPDIR/err

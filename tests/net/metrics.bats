@@ -67,15 +67,15 @@ value() { metrics | awk -v s="$1" '$1 == s { print $2; found = 1 } END { exit !f
 }
 
 @test "no key and no part of one is told" {
-	! metrics | grep -iE '00112233|44556677|8899aabb|ccddeeff'
-	! metrics | grep -F "$(at_server tfoguard key show -j | jq -r .guard.current)"
+	no grep -iE '00112233|44556677|8899aabb|ccddeeff' <(metrics)
+	no grep -F "$(at_server tfoguard key show -j | jq -r .guard.current)" <(metrics)
 }
 
 @test "with nothing attached the kernel's counters are told" {
 	in_netns client tfoguard metrics >"$BATS_TEST_TMPDIR/metrics"
 	promtool check metrics <"$BATS_TEST_TMPDIR/metrics"
 	grep -q '^tfoguard_build_info{' "$BATS_TEST_TMPDIR/metrics"
-	! grep -q '^tfoguard_attached' "$BATS_TEST_TMPDIR/metrics"
+	no grep -q '^tfoguard_attached' "$BATS_TEST_TMPDIR/metrics"
 }
 
 @test "an interface that has gone is not told, the next one of its name once" {
