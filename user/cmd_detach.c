@@ -5,6 +5,7 @@
 #include "cmd.h"
 #include "control.h"
 #include "guard.h"
+#include "ifname.h"
 #include "output.h"
 
 struct arguments {
@@ -45,11 +46,12 @@ static const struct argp argp = {
 /* A daemon would attach it again. */
 static int release(const char *ifname, struct fault *f)
 {
+	char real[IF_NAMESIZE];
 	int err;
 
 	fault_tried(f, "tell the daemon to release %s", ifname);
 	err = control_ask(json_pack("{s:s,s:o}", "do", "release", "interface",
-				    output_text(ifname)),
+				    output_text(ifname_real(ifname, real))),
 			  f);
 	return err == -ENOENT ? 0 : err;
 }

@@ -117,7 +117,7 @@ int cmd_metrics(int argc, char **argv)
 	struct fault f = { 0 };
 	int err;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	err = metrics_collect(&samples, NULL, &f) ?: print(&a, &samples, &f);
 	samples_free(&samples);
 	return err ? output_fault(&a.output, &f) : EXIT_DONE;

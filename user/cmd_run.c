@@ -113,7 +113,7 @@ int cmd_run(int argc, char **argv)
 	struct fault f = { 0 };
 
 	a.config.exporter.path = EXPORTER_PATH;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	output_parse(&argp, argc, argv, &a);
 	log_open(a.log);
 	if (daemon_run(&a.config, &f))
 		return output_fault(&a.output, &f);

@@ -27,6 +27,8 @@
 #define LOOK_USEC USEC
 /* Changes of the network come in bursts: one look for all. */
 #define SETTLE_USEC (USEC / 10)
+/* Local routes are not watched, for on a router they would drown the rest. */
+#define REFRESH_LOOKS 60
 
 struct daemon {
 	const struct daemon_config *config;
@@ -39,6 +41,7 @@ struct daemon {
 	char key_fault[sizeof(((struct fault *)0)->why)]; /* logged last */
 	sd_event_source *look;
 	int netwatch;
+	unsigned int refresh_in; /* looks from now */
 	bool reload_successful;
 	time_t started_at, reloaded_at;
 };
@@ -83,6 +86,10 @@ static void look(struct daemon *d)
 	sd_event_now(d->event, CLOCK_MONOTONIC, &now);
 	privileges_raise();
 	wards_look(d->wards, (double)now / (double)USEC);
+	if (!d->refresh_in--) {
+		wards_refresh(d->wards);
+		d->refresh_in = REFRESH_LOOKS;
+	}
 	look_after_keys(d);
 	privileges_lower();
 	tell_status(d);
@@ -107,6 +114,7 @@ static int on_network(sd_event_source *source, int fd, uint32_t events,
 	(void)source;
 	(void)events;
 	netwatch_drain(fd);
+	d->refresh_in = 0;
 	sd_event_now(d->event, CLOCK_MONOTONIC, &now);
 	/* Sooner than it would be, never later. */
 	if (sd_event_source_get_time(d->look, &due) >= 0 &&

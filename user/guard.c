@@ -1078,13 +1078,29 @@ static double fill_of(int fd)
 	return (double)n / info.max_entries;
 }
 
+/* The tries of lists are too large to be counted. */
+static void fill_of_lists(void (*visit)(const char *map, double ratio,
+					void *arg),
+			  void *arg)
+{
+	static const char *const maps[] = { "list4", "list6" };
+	owned int fd = pins_open(0, "list_sizes");
+	__u32 size;
+
+	for (__u32 i = 0; fd >= 0 && i < sizeof(maps) / sizeof(*maps); i++)
+		if (!bpf_map_lookup_elem(fd, &i, &size))
+			visit(maps[i], (double)size / LIST_MAX, arg);
+}
+
 void guard_fill(unsigned int ifindex,
 		void (*visit)(const char *map, double ratio, void *arg),
 		void *arg)
 {
-	static const char *const maps[] = { PIN_VLANS };
+	static const char *const maps[] = { PIN_VLANS, PIN_LOCALS };
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
+	if (!ifindex)
+		fill_of_lists(visit, arg);
+	for (size_t i = 0; ifindex && i < sizeof(maps) / sizeof(*maps); i++) {
 		owned int fd = pins_open(ifindex, maps[i]);
 
 		if (fd >= 0)

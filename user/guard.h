@@ -68,7 +68,8 @@ int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT]);
 struct counter guard_counter(const struct guard_status *, const char *verdict,
 			     enum family);
 
-/* Visit each map of a guard that can be full, with how full it is: 0 to 1. */
+/* Visit each map of a guard that can be full, with how full it is: 0 to 1; of
+ * the namespace where @ifindex is 0. */
 void guard_fill(unsigned int ifindex,
 		void (*visit)(const char *map, double ratio, void *arg),
 		void *arg);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "guard.h"
 #include "kernel.h"
 #include "program.h"
@@ -102,6 +103,26 @@ static void collect_bytes(struct moment *m)
 	add_counters(m, METRIC_bytes);
 }
 
+/* One acceptor serves the whole namespace. */
+static void collect_acks(struct moment *m)
+{
+	struct counter_names names;
+	struct counters counters;
+
+	if (acceptor_counters(&counters, &names))
+		return;
+	for (int i = 0; i < COUNTER_SLOTS && names.name[i][0]; i++) {
+		for (int f = 0; f < FAMILY_COUNT; f++) {
+			struct sample *s =
+				add(m, METRIC_acks,
+				    (double)counters.slot[i][f].packets);
+
+			label(s, 0, "family", family_names[f]);
+			label(s, 1, "result", names.name[i]);
+		}
+	}
+}
+
 static bool is_among(const struct moment *m, const char *ifname)
 {
 	for (size_t g = 0; g < m->n_guards; g++)
@@ -150,7 +171,7 @@ static void collect_key_drift(struct moment *m)
 
 static void add_fill(const char *map, double ratio, void *arg)
 {
-	label(add(arg, METRIC_map_fill, ratio), 1, "map", map);
+	label(add(arg, METRIC_map_fill, ratio), 0, "map", map);
 }
 
 static void collect_map_fill(struct moment *m)
@@ -160,9 +181,10 @@ static void collect_map_fill(struct moment *m)
 
 		guard_fill(m->guards[g].record.ifindex, add_fill, m);
 		for (size_t i = first; i < m->samples->n; i++)
-			label(&m->samples->list[i], 0, "interface",
+			label(&m->samples->list[i], 1, "interface",
 			      m->guards[g].ifname);
 	}
+	guard_fill(0, add_fill, m);
 }
 
 static void add_tcpext(const char *name, unsigned long long value, void *arg)
@@ -303,7 +325,7 @@ int metrics_collect(struct samples *samples,
 	*samples = (struct samples){ 0 };
 	fault_tried(f, "collect the metrics");
 	err = guard_each(NULL, keep_guard, &m, f);
-	if (err && f->exit != EXIT_NOT_ATTACHED)
+	if (err && f->exit != EXIT_NOT_ATTACHED && f->exit != EXIT_PARTLY)
 		goto out;
 	f->exit = EXIT_DONE;
 	f->why[0] = f->advice[0] = '\0';

@@ -20,6 +20,8 @@
 	  "Packets received, by the one verdict that each had.")               \
 	X(tfoguard_bytes_total, counter, bytes,                                \
 	  "Bytes of whole frames received, by verdict.")                       \
+	X(tfoguard_acks_total, counter, acks,                                  \
+	  "Segments that met a listener while ACKs of answers may come.")      \
 	X(tfoguard_attached, gauge, attached,                                  \
 	  "1 where the guard's program is on the interface, 0 where it "       \
 	  "should be.")                                                        \

@@ -40,6 +40,7 @@ struct wards {
 struct sight {
 	unsigned int ifindex, prog_id;
 	bool held;
+	int held_error;
 	__u64 loaded_at;
 	enum attach_mode mode;
 	bool observe;
@@ -99,6 +100,7 @@ static void see(const struct guard_status *s, void *arg)
 		.ifindex = s->record.ifindex,
 		.prog_id = s->prog_id,
 		.held = s->held,
+		.held_error = s->held_error,
 		.loaded_at = s->record.loaded_at,
 		.mode = s->record.attach_mode,
 		.observe = s->record.settings.observe,
@@ -113,8 +115,12 @@ static int look_up(const char *ifname, struct sight *sight, struct fault *f)
 	*sight = (struct sight){ 0 };
 	fault_tried(f, "look at the guard of %s", ifname);
 	err = guard_each(ifname, see, sight, f);
+	if (!err && sight->held_error)
+		err = fault_fail(f, EXIT_FAILED, sight->held_error,
+				 "whether it is attached can't be told: %s",
+				 strerror(-sight->held_error));
 	/* None, or pins are missing that a guard has. */
-	return f->exit == EXIT_NOT_ATTACHED || err == -ENOENT ? 0 : err;
+	return f->exit == EXIT_NOT_ATTACHED || err == -EIO ? 0 : err;
 }
 
 static void know(struct ward *w, const struct sight *sight)
@@ -235,7 +241,8 @@ static bool goes_on(struct ward *w)
 		lose(w, "the guard was taken off");
 		return false;
 	}
-	if (strcmp(name, w->name)) {
+	/* By its index, for it may go by an alternative name. */
+	if (if_nametoindex(w->name) != w->ifindex) {
 		log_event(LOG_warning, w->name,
 			  "the interface is called %s now: left guarded, "
 			  "looked after no more",
@@ -310,6 +317,16 @@ void wards_look(struct wards *wards, double now)
 		look_at(wards, w, now);
 	if (wards->all)
 		forget(wards);
+}
+
+void wards_refresh(struct wards *wards)
+{
+	for (struct ward *w = wards->first; w; w = w->next) {
+		struct fault f = { 0 };
+
+		if (w->ifindex && !w->doubtful && guard_refresh(w->name, &f))
+			log_fault(LOG_warning, w->name, &f);
+	}
 }
 
 void wards_hurry(struct wards *wards)

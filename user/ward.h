@@ -25,6 +25,9 @@ int wards_add(struct wards *, const char *ifname);
  * clock that never goes back. Logs what it finds and does. */
 void wards_look(struct wards *, double now);
 
+/* Tells the guards the addresses, MACs and VLANs of now. Logs what fails. */
+void wards_refresh(struct wards *);
+
 /* Try at once what waits after a failure. */
 void wards_hurry(struct wards *);
 

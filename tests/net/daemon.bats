@@ -217,6 +217,16 @@ program_of() { at_server tfoguard status -j "$1" | jq .program_id; }
 	wait_for answers /readyz
 }
 
+@test "an address that comes later is guarded, too" {
+	serve 8080 fastopen=16
+	run_daemon -i s0
+	address server s0 10.99.0.77/24
+	sleep 0.5
+	mark
+	syn to=10.99.0.77 dport=8080 data=20 cookie=$FORGED >/dev/null
+	judged forged 1
+}
+
 @test "a renamed interface stays guarded, and its name is waited for" {
 	run_daemon -i s0
 	ip -n server link set s0 down

@@ -36,6 +36,12 @@ value() { metrics | awk -v s="$1" '$1 == s { print $2; found = 1 } END { exit !f
 	done
 }
 
+@test "every result of an ACK is a series, by family" {
+	results=$(grep -cE '^	X\(ack_' "$HERE/../../include/verdict.h")
+	[ "$results" -gt 4 ]
+	[ "$(metrics | grep -c '^tfoguard_acks_total{family=')" = $((3 * results)) ]
+}
+
 @test "packets and bytes are those of stats" {
 	serve 8080 fastopen=16
 	series='interface="s0",family="ipv4",verdict="forged"'
