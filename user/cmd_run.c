@@ -5,13 +5,11 @@
 
 #include "cmd.h"
 #include "daemon.h"
-#include "log.h"
 #include "output.h"
 
 struct arguments {
 	struct output output;
-	struct daemon_config config;
-	enum log_format log;
+	struct run_options options;
 };
 
 #define OPT_DETACH 0x100
@@ -21,17 +19,21 @@ struct arguments {
 #define OPT_PATH 0x104
 
 static const struct argp_option options[] = {
+	{ "config", 'c', "FILE", 0,
+	  "Settings from this file; SIGHUP reads it again: see \"tfoguard "
+	  "check\" and tfoguard.yaml.example",
+	  1 },
 	{ "interface", 'i', "IFACE", 0,
-	  "Keep this interface guarded; may be repeated. Without it, each that "
-	  "is attached",
+	  "Keep this interface guarded; may be repeated. Without it, those of "
+	  "the configuration, or without one each that is attached",
 	  1 },
 	{ "detach-on-exit", OPT_DETACH, 0, 0,
 	  "Take the guards off when it ends; else they go on without it", 1 },
 	{ "log-format", OPT_LOG, "text|json", 0, "How to log, on standard error",
 	  1 },
 	{ "web.listen-address", OPT_LISTEN, "HOST:PORT", 0,
-	  "Where to export metrics; may be repeated. " EXPORTER_ADDRESS
-	  " where it is not given",
+	  "Where to export metrics, instead of what the configuration says "
+	  "(127.0.0.1:9435); may be repeated",
 	  2 },
 	{ "web.config.file", OPT_WEB_CONFIG, "FILE", 0,
 	  "TLS and passwords, in the format of Prometheus' exporter-toolkit",
@@ -46,31 +48,37 @@ static void add_interface(struct arguments *a, const char *name,
 {
 	if (!*name || strlen(name) >= IF_NAMESIZE)
 		argp_error(state, "\"%s\" is no name of an interface", name);
-	if (a->config.n_interfaces == DAEMON_INTERFACES_MAX)
+	if (a->options.n_interfaces == RUN_INTERFACES_MAX)
 		argp_error(state, "at most %d interfaces",
-			   DAEMON_INTERFACES_MAX);
-	a->config.interfaces[a->config.n_interfaces++] = name;
+			   RUN_INTERFACES_MAX);
+	a->options.interfaces[a->options.n_interfaces++] = name;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
-	struct exporter_config *exporter = &a->config.exporter;
+	struct exporter_config *exporter = &a->options.exporter;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &a->output;
 		return 0;
+	case 'c':
+		a->options.file = arg;
+		return 0;
 	case 'i':
 		add_interface(a, arg, state);
 		return 0;
 	case OPT_DETACH:
-		a->config.detach_on_exit = true;
+		a->options.detach_on_exit = true;
 		return 0;
 	case OPT_LOG:
 		if (strcmp(arg, "text") && strcmp(arg, "json"))
 			argp_error(state, "\"%s\" is not text or json", arg);
-		a->log = strcmp(arg, "json") ? LOG_TEXT : LOG_JSON;
+		a->options.log_format_given = true;
+		a->options.log_format = strcmp(arg, "json") ?
+						LOG_FORMAT_text :
+						LOG_FORMAT_json;
 		return 0;
 	case OPT_LISTEN:
 		if (exporter->n_addresses == EXPORTER_ADDRESSES_MAX)
@@ -87,11 +95,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "\"%s\" is no path for metrics", arg);
 		exporter->path = arg;
 		return 0;
-	case ARGP_KEY_END:
-		if (!exporter->n_addresses)
-			exporter->addresses[exporter->n_addresses++] =
-				EXPORTER_ADDRESS;
-		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -102,8 +105,8 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
 	.doc = "Keep interfaces guarded, follow the kernel's keys, and export "
-	       "metrics, in the foreground. SIGHUP reads the web configuration "
-	       "anew. When it ends the guards go on.",
+	       "metrics, in the foreground. SIGHUP reads the configurations anew. "
+	       "When it ends the guards go on.",
 	.children = children,
 };
 
@@ -112,10 +115,9 @@ int cmd_run(int argc, char **argv)
 	static struct arguments a;
 	struct fault f = { 0 };
 
-	a.config.exporter.path = EXPORTER_PATH;
+	a.options.exporter.path = EXPORTER_PATH;
 	output_parse(&argp, argc, argv, &a);
-	log_open(a.log);
-	if (daemon_run(&a.config, &f))
+	if (daemon_run(&a.options, &f))
 		return output_fault(&a.output, &f);
 	return EXIT_DONE;
 }

@@ -15,6 +15,7 @@
 #include "exposition.h"
 #include "guard.h"
 #include "keysource.h"
+#include "listmaps.h"
 #include "log.h"
 #include "metrics.h"
 #include "netwatch.h"
@@ -31,11 +32,14 @@
 #define REFRESH_LOOKS 60
 
 struct daemon {
-	const struct daemon_config *config;
+	const struct run_options *options;
+	struct runplan *plan;
+	bool lists_pending; /* the plan's lists are not in force yet */
 	sd_event *event;
 	struct wards *wards;
 	struct exporter *exporter;
 	struct control *control;
+	struct key_source ring_file;
 	struct key_config key_config;
 	struct keys *keys;
 	char key_fault[sizeof(((struct fault *)0)->why)]; /* logged last */
@@ -70,13 +74,26 @@ static void look_after_keys(struct daemon *d)
 	if (keys_tick(d->keys, &news, &wait, &f)) {
 		/* Once, not each second. */
 		if (strcmp(f.why, d->key_fault))
-			log_fault(LOG_error, NULL, &f);
+			log_fault(LOG_LEVEL_error, NULL, &f);
 		memcpy(d->key_fault, f.why, sizeof(d->key_fault));
 		return;
 	}
 	d->key_fault[0] = '\0';
 	if (news != KEY_NEWS_nothing)
-		log_event(LOG_notice, NULL, "%s", meanings[news]);
+		log_event(LOG_LEVEL_info, NULL, "%s", meanings[news]);
+}
+
+/* They are there as long as a guard is. */
+static void set_lists(struct daemon *d)
+{
+	struct fault f = { 0 };
+
+	if (!d->lists_pending || !wards_summary(d->wards).guarded)
+		return;
+	fault_tried(&f, "set the lists");
+	if (listmaps_replace(&d->plan->lists, &f))
+		log_fault(LOG_LEVEL_error, NULL, &f);
+	d->lists_pending = false;
 }
 
 static void look(struct daemon *d)
@@ -90,6 +107,7 @@ static void look(struct daemon *d)
 		wards_refresh(d->wards);
 		d->refresh_in = REFRESH_LOOKS;
 	}
+	set_lists(d);
 	look_after_keys(d);
 	privileges_lower();
 	tell_status(d);
@@ -127,7 +145,7 @@ static int on_network(sd_event_source *source, int fd, uint32_t events,
 
 static char *tell_metrics(void *arg, size_t *size)
 {
-	char names[DAEMON_INTERFACES_MAX][16];
+	char names[RUN_INTERFACES_MAX][16];
 	struct daemon *d = arg;
 	struct metrics_daemon of = {
 		.reload_successful = d->reload_successful,
@@ -136,7 +154,7 @@ static char *tell_metrics(void *arg, size_t *size)
 		.heals = wards_summary(d->wards).heals,
 		.wanted = names,
 		.n_wanted = wards_names(d->wards, names,
-					DAEMON_INTERFACES_MAX),
+					RUN_INTERFACES_MAX),
 	};
 	struct samples samples;
 	struct fault f = { 0 };
@@ -147,7 +165,7 @@ static char *tell_metrics(void *arg, size_t *size)
 	err = metrics_collect(&samples, &of, &f);
 	privileges_lower();
 	if (err)
-		log_fault(LOG_error, NULL, &f);
+		log_fault(LOG_LEVEL_error, NULL, &f);
 	else
 		text = exposition_text(&samples, size);
 	samples_free(&samples);
@@ -183,13 +201,112 @@ static json_t *on_request(json_t *request, void *arg)
 	return json_pack("{s:i}", "exit", EXIT_DONE);
 }
 
+/* ---- the plan ------------------------------------------------------------- */
+
+static int set_keys(struct daemon *d, const struct config *config)
+{
+	struct keys *fresh;
+
+	d->ring_file = keysource_file(KEYRING_FILE);
+	d->key_config = (struct key_config){
+		.source = config->keys.source == KEY_SOURCE_file ?
+				  &d->ring_file :
+				  &keysource_kernel,
+		.plane = &keysource_plane,
+		.drift = config->keys.on_foreign_change == FOREIGN_adopt ?
+				 KEY_DRIFT_adopt :
+				 KEY_DRIFT_repair,
+		.schedule = { .rotate_every = config->keys.rotate_every,
+			      .overlap = config->keys.overlap,
+			      .jitter = config->keys.jitter },
+	};
+	fresh = keys_new(&d->key_config);
+	if (!fresh)
+		return -ENOMEM;
+	if (d->keys)
+		keys_free(d->keys);
+	d->keys = fresh;
+	return 0;
+}
+
+/* From here on @plan is what counts. */
+static int adopt_plan(struct daemon *d, struct runplan *plan)
+{
+	const struct config *config = &plan->config;
+	struct port_policy *ports;
+	int err = set_keys(d, config);
+
+	if (!err && d->options->file) {
+		ports = calloc(PORT_COUNT, sizeof(*ports));
+		if (!ports)
+			return -ENOMEM;
+		config_ports(config, ports);
+		privileges_raise();
+		err = wards_configure(d->wards, plan->wards, plan->n_wards,
+				      ports, &config->tuning);
+		privileges_lower();
+		free(ports);
+	} else {
+		for (size_t i = 0; !err && i < plan->n_wards; i++)
+			err = wards_add(d->wards, plan->wards[i].name);
+	}
+	if (err)
+		return err;
+	log_open(plan->log_format, (enum log_level)config->logging.level);
+	d->lists_pending = config->lists.allow.n || config->lists.block.n;
+	if (d->plan) {
+		runplan_free(d->plan);
+		free(d->plan);
+	}
+	d->plan = plan;
+	return 0;
+}
+
+static bool same_addresses(const struct exporter_config *a,
+			   const struct exporter_config *b)
+{
+	bool same = a->n_addresses == b->n_addresses;
+
+	for (size_t i = 0; same && i < a->n_addresses; i++)
+		same = !strcmp(a->addresses[i], b->addresses[i]);
+	return same;
+}
+
+/* All of it, or nothing. */
+static int reload(struct daemon *d, struct fault *f)
+{
+	struct runplan *plan = calloc(1, sizeof(*plan));
+	bool moves;
+	int err;
+
+	if (!plan)
+		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
+	err = runplan_read(d->options, plan, f) ?:
+	      exporter_reload(d->exporter, plan->exporter.web_config, f);
+	if (!err) {
+		moves = !same_addresses(&plan->exporter, &d->plan->exporter);
+		err = adopt_plan(d, plan);
+		if (err)
+			fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
+		else if (moves)
+			log_event(LOG_LEVEL_warning, NULL,
+				  "exporter.listen has changed: it is taken at "
+				  "the next start");
+	}
+	if (err) {
+		runplan_free(plan);
+		free(plan);
+	}
+	return err;
+}
+
 /* ---- signals -------------------------------------------------------------- */
 
 static int on_end(sd_event_source *source, const struct signalfd_siginfo *info,
 		  void *arg)
 {
 	(void)arg;
-	log_event(LOG_notice, NULL, "%s: ending",
+	log_event(LOG_LEVEL_info, NULL, "%s: ending",
 		  info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
@@ -206,13 +323,13 @@ static int on_reload(sd_event_source *source,
 	sd_event_now(d->event, CLOCK_MONOTONIC, &now);
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		   (unsigned long long)now);
-	d->reload_successful = !exporter_reload(d->exporter, &f);
+	d->reload_successful = !reload(d, &f);
 	if (d->reload_successful) {
 		d->reloaded_at = time(NULL);
-		log_event(LOG_notice, NULL, "reloaded");
+		log_event(LOG_LEVEL_info, NULL, "reloaded");
 	} else {
-		log_fault(LOG_error, NULL, &f);
-		log_event(LOG_warning, NULL,
+		log_fault(LOG_LEVEL_error, NULL, &f);
+		log_event(LOG_LEVEL_warning, NULL,
 			  "not reloaded: all stays as it was");
 	}
 	wards_hurry(d->wards);
@@ -252,6 +369,7 @@ static int open_all(struct daemon *d, struct fault *f)
 	const struct exporter_source source = { .metrics = tell_metrics,
 						.ready = is_ready,
 						.arg = d };
+	struct runplan *plan;
 	sigset_t signals;
 	int err;
 
@@ -266,20 +384,24 @@ static int open_all(struct daemon *d, struct fault *f)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	d->wards = wards_new(!d->config->n_interfaces);
-	err = d->wards ? sd_event_new(&d->event) : -ENOMEM;
-	for (size_t i = 0; err >= 0 && i < d->config->n_interfaces; i++)
-		err = wards_add(d->wards, d->config->interfaces[i]);
-	d->key_config.source = &keysource_kernel;
-	d->key_config.plane = &keysource_plane;
-	d->keys = keys_new(&d->key_config);
-	if (err >= 0 && !d->keys)
-		err = -ENOMEM;
+	plan = calloc(1, sizeof(*plan));
+	if (!plan)
+		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
+	err = runplan_read(d->options, plan, f);
+	if (!err) {
+		d->wards = wards_new(!plan->n_wards);
+		err = d->wards ? adopt_plan(d, plan) : -ENOMEM;
+	}
+	if (err)
+		free(plan);
+	if (!err)
+		err = sd_event_new(&d->event);
+	fault_tried(f, "run");
 	if (err >= 0)
 		err = control_open(&d->control, d->event, on_request, d, f);
 	if (err >= 0)
 		err = exporter_start(&d->exporter, d->event,
-				     &d->config->exporter, &source, f);
+				     &d->plan->exporter, &source, f);
 	if (err >= 0)
 		err = privileges_shed();
 	if (err >= 0)
@@ -301,11 +423,14 @@ static void close_all(struct daemon *d)
 		keys_free(d->keys);
 	if (d->wards)
 		wards_free(d->wards);
+	if (d->plan)
+		runplan_free(d->plan);
+	free(d->plan);
 }
 
-int daemon_run(const struct daemon_config *config, struct fault *f)
+int daemon_run(const struct run_options *options, struct fault *f)
 {
-	struct daemon d = { .config = config,
+	struct daemon d = { .options = options,
 			    .netwatch = -1,
 			    .reload_successful = true,
 			    .started_at = time(NULL),
@@ -313,7 +438,7 @@ int daemon_run(const struct daemon_config *config, struct fault *f)
 	int err = open_all(&d, f);
 
 	if (!err) {
-		log_event(LOG_notice, NULL, "tfoguard %s started", VERSION);
+		log_event(LOG_LEVEL_info, NULL, "tfoguard %s started", VERSION);
 		look(&d);
 		sd_notify(0, "READY=1");
 		err = sd_event_loop(d.event);
@@ -322,7 +447,7 @@ int daemon_run(const struct daemon_config *config, struct fault *f)
 			fault_fail(f, EXIT_FAILED, err, "its event loop: %s",
 				   strerror(-err));
 	}
-	if (!err && config->detach_on_exit) {
+	if (!err && options->detach_on_exit) {
 		privileges_raise();
 		wards_detach(d.wards);
 		privileges_lower();

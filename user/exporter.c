@@ -410,8 +410,8 @@ static int check_pair(const struct webconfig *web, struct fault *f)
 	return err < 0 ? -EINVAL : 0;
 }
 
-static int server_start(struct exporter *e, struct server **server,
-			struct fault *f)
+static int server_start(struct exporter *e, const char *web_config,
+			struct server **server, struct fault *f)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	const union MHD_DaemonInfo *info;
@@ -421,8 +421,8 @@ static int server_start(struct exporter *e, struct server **server,
 		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
 	s->exporter = e;
 	s->last = &s->first;
-	if (e->config.web_config) {
-		err = webconfig_read(e->config.web_config, &s->web, f) ?:
+	if (web_config) {
+		err = webconfig_read(web_config, &s->web, f) ?:
 		      check_pair(&s->web, f);
 		if (err)
 			goto failed;
@@ -559,8 +559,10 @@ int exporter_start(struct exporter **exporter, sd_event *event,
 		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
 	e->event = event;
 	e->config = *config;
+	e->config.web_config = NULL; /* is read, and then not ours to keep */
 	e->source = *source;
-	err = server_start(e, &e->server, f) ?: start_listening(e, f);
+	err = server_start(e, config->web_config, &e->server, f) ?:
+	      start_listening(e, f);
 	if (!err) {
 		err = sd_event_add_time_relative(event, &e->sweep,
 						 CLOCK_MONOTONIC, USEC, 0,
@@ -576,10 +578,10 @@ int exporter_start(struct exporter **exporter, sd_event *event,
 	return 0;
 }
 
-int exporter_reload(struct exporter *e, struct fault *f)
+int exporter_reload(struct exporter *e, const char *web_config, struct fault *f)
 {
 	struct server *fresh;
-	int err = server_start(e, &fresh, f);
+	int err = server_start(e, web_config, &fresh, f);
 
 	if (err)
 		return err;

@@ -14,7 +14,6 @@
 
 #include "fault.h"
 
-#define EXPORTER_ADDRESS "127.0.0.1:9435"
 #define EXPORTER_PATH "/metrics"
 #define EXPORTER_ADDRESSES_MAX 8
 
@@ -24,7 +23,7 @@ struct exporter_config {
 	const char *addresses[EXPORTER_ADDRESSES_MAX];
 	size_t n_addresses;
 	const char *path; /* of the metrics */
-	const char *web_config; /* NULL: no TLS, no password */
+	const char *web_config; /* read at once; NULL: no TLS, no password */
 };
 
 /* What it asks the daemon. */
@@ -42,9 +41,9 @@ int exporter_start(struct exporter **, sd_event *,
 		   const struct exporter_config *,
 		   const struct exporter_source *, struct fault *);
 
-/* Reads the web configuration and its files anew; connections under way are
- * ended. On failure all stays as it was. */
-int exporter_reload(struct exporter *, struct fault *);
+/* Goes over to this web configuration, reading its files anew; connections
+ * under way are ended. On failure all stays as it was. */
+int exporter_reload(struct exporter *, const char *web_config, struct fault *);
 
 void exporter_stop(struct exporter *);
 

@@ -9,21 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "output.h"
 
-static const struct {
-	const char *name;
-	int number;
-} levels[] = {
-#define X(level, number) { #level, number },
+/* By enum log_level: names, and what syslog(3) calls them. */
+static const char *const names[] = {
+#define X(level, meaning) #level,
 	LOG_LEVELS(X)
 #undef X
 };
+static const int numbers[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 static enum log_format format;
+static enum log_level least;
 static bool on_journal;
 
 /* systemd.exec(5): whether standard error is still the one it gave us. */
@@ -38,9 +39,10 @@ static bool is_on_journal(void)
 	       st.st_ino == ino;
 }
 
-void log_open(enum log_format wanted)
+void log_open(enum log_format wanted, enum log_level least_wanted)
 {
 	format = wanted;
+	least = least_wanted;
 	on_journal = is_on_journal();
 }
 
@@ -54,7 +56,7 @@ static void log_json(enum log_level level, const char *ifname,
 		     const char *message, const char *now)
 {
 	json_t *line = json_pack("{s:s,s:s,s:o}", "time", now, "level",
-				 levels[level].name, "message",
+				 names[level], "message",
 				 output_text(message));
 	char *text;
 
@@ -73,11 +75,11 @@ static void log_text(enum log_level level, const char *ifname, char *message,
 	char line[1600];
 
 	if (on_journal)
-		snprintf(line, sizeof(line), "<%d>%s%s%s", levels[level].number,
+		snprintf(line, sizeof(line), "<%d>%s%s%s", numbers[level],
 			 ifname ?: "", ifname ? ": " : "", message);
 	else
 		snprintf(line, sizeof(line), "%s %s %s%s%s", now,
-			 levels[level].name, ifname ?: "", ifname ? ": " : "",
+			 names[level], ifname ?: "", ifname ? ": " : "",
 			 message);
 	/* One event, one line, whatever an interface is called. */
 	for (char *c = line; *c; c++)
@@ -94,7 +96,7 @@ static void log_line(enum log_level level, const char *ifname, char *message)
 
 	gmtime_r(&seconds, &tm);
 	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (format == LOG_JSON)
+	if (format == LOG_FORMAT_json)
 		log_json(level, ifname, message, now);
 	else
 		log_text(level, ifname, message, now);
@@ -105,6 +107,8 @@ void log_event(enum log_level level, const char *ifname, const char *text, ...)
 	char message[1024];
 	va_list args;
 
+	if (level > least)
+		return;
 	va_start(args, text);
 	vsnprintf(message, sizeof(message), text, args);
 	va_end(args);

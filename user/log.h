@@ -6,24 +6,11 @@
 #ifndef TFOGUARD_LOG_H
 #define TFOGUARD_LOG_H
 
+#include "configuration.h"
 #include "fault.h"
 
-enum log_format { LOG_TEXT, LOG_JSON };
-
-/* X(level, number of syslog(3)) */
-#define LOG_LEVELS(X)                                                          \
-	X(error, 3)                                                            \
-	X(warning, 4)                                                          \
-	X(notice, 5)                                                           \
-	X(info, 6)
-
-enum log_level {
-#define X(level, number) LOG_##level,
-	LOG_LEVELS(X)
-#undef X
-};
-
-void log_open(enum log_format);
+/* What is less than @least is left out. */
+void log_open(enum log_format, enum log_level least);
 
 /* @ifname is what it is about, or NULL. */
 void log_event(enum log_level, const char *ifname, const char *format, ...)

@@ -22,6 +22,8 @@ struct ward {
 	bool missing; /* there is no such interface, and that was logged */
 	bool released;
 	bool doubtful; /* what is on it can't be told, and that was logged */
+	bool configured; /* a configuration names it */
+	bool pending; /* and its settings are not in force yet */
 	bool lost; /* it had a guard before */
 	double retry_at, delay;
 	/* How it is to be attached: defaults, or as it was adopted. */
@@ -33,6 +35,8 @@ struct ward {
 struct wards {
 	struct ward *first;
 	bool all;
+	bool has_tuning;
+	struct tuning tuning;
 	unsigned long heals;
 };
 
@@ -92,6 +96,59 @@ int wards_add(struct wards *wards, const char *ifname)
 	return 0;
 }
 
+static const struct ward_plan *planned(const struct ward *w,
+				       const struct ward_plan *plan, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(plan[i].name, w->name))
+			return &plan[i];
+	return NULL;
+}
+
+/* The configuration names it no more. */
+static void dismiss(struct ward *w)
+{
+	struct fault f = { 0 };
+
+	if (w->ifindex && guard_detach(w->name, &f))
+		log_fault(LOG_LEVEL_error, w->name, &f);
+	else
+		log_event(LOG_LEVEL_info, w->name,
+			  "no longer configured: taken off");
+}
+
+int wards_configure(struct wards *wards, const struct ward_plan *plan, size_t n,
+		    const struct port_policy *ports,
+		    const struct tuning *tuning)
+{
+	struct ward *w, **link = &wards->first;
+	const struct ward_plan *mine;
+
+	for (size_t i = 0; i < n; i++)
+		if (wards_add(wards, plan[i].name))
+			return -ENOMEM;
+	wards->has_tuning = true;
+	wards->tuning = *tuning;
+	while ((w = *link)) {
+		mine = planned(w, plan, n);
+		if (!mine && w->configured) {
+			dismiss(w);
+			*link = w->next;
+			free(w);
+			continue;
+		}
+		link = &w->next;
+		if (!mine)
+			continue;
+		w->configured = w->pending = true;
+		w->released = w->observe = false;
+		w->delay = w->retry_at = 0;
+		w->mode = mine->mode;
+		memcpy(w->ports, ports, sizeof(w->ports));
+	}
+	return 0;
+}
+
 static void see(const struct guard_status *s, void *arg)
 {
 	struct sight *sight = arg;
@@ -142,18 +199,20 @@ static void adopt(struct ward *w, const struct sight *sight)
 	w->delay = w->retry_at = 0;
 	if (guard_ports(w->ifindex, w->ports))
 		ports_guard_all(w->ports);
-	log_event(LOG_info, w->name,
+	log_event(LOG_LEVEL_info, w->name,
 		  anew ? "the guard was exchanged: its settings are adopted" :
 			 "guarded already: adopted as it is");
 }
 
-static int try_attach(struct ward *w, struct fault *f)
+static int try_attach(const struct wards *wards, struct ward *w,
+		      struct fault *f)
 {
 	const struct guard_request request = {
 		.ifname = w->name,
 		.mode = w->mode,
 		.observe = w->observe,
 		.ports = w->ports,
+		.tuning = wards->has_tuning ? &wards->tuning : NULL,
 	};
 	struct fault incomplete = { 0 };
 	int err = guard_attach(&request, &incomplete);
@@ -171,21 +230,21 @@ static void attach(struct wards *wards, struct ward *w, double now)
 	struct fault f = { 0 }, unseen = { 0 };
 	struct sight sight;
 
-	if (try_attach(w, &f) && f.exit != EXIT_PARTLY) {
+	if (try_attach(wards, w, &f) && f.exit != EXIT_PARTLY) {
 		w->delay = w->delay ? 2 * w->delay : DELAY_FIRST;
 		if (w->delay > DELAY_MAX)
 			w->delay = DELAY_MAX;
 		w->retry_at = now + w->delay;
-		log_fault(LOG_error, w->name, &f);
-		log_event(LOG_info, w->name, "tried again in %.0f s", w->delay);
+		log_fault(LOG_LEVEL_error, w->name, &f);
+		log_event(LOG_LEVEL_info, w->name, "tried again in %.0f s", w->delay);
 		return;
 	}
 	if (f.exit)
-		log_fault(LOG_warning, w->name, &f);
+		log_fault(LOG_LEVEL_warning, w->name, &f);
 	wards->heals += w->lost;
-	log_event(LOG_notice, w->name,
+	log_event(LOG_LEVEL_info, w->name,
 		  w->lost ? "guarded again" : "guarded");
-	w->lost = false;
+	w->lost = w->pending = false;
 	w->delay = w->retry_at = 0;
 	look_up(w->name, &sight, &unseen);
 	know(w, &sight);
@@ -193,7 +252,7 @@ static void attach(struct wards *wards, struct ward *w, double now)
 
 static void lose(struct ward *w, const char *why)
 {
-	log_event(LOG_warning, w->name, "%s", why);
+	log_event(LOG_LEVEL_warning, w->name, "%s", why);
 	w->ifindex = 0;
 	w->lost = true;
 }
@@ -208,14 +267,14 @@ static void bury(struct ward *w)
 	/* Unless the next one of its name is there: attaching clears up, too. */
 	if (!if_nametoindex(w->name) && guard_detach(w->name, &f) &&
 	    f.exit != EXIT_NOT_ATTACHED)
-		log_fault(LOG_warning, w->name, &f);
+		log_fault(LOG_LEVEL_warning, w->name, &f);
 }
 
 /* It may be a newer version's: not ours to touch. */
 static void leave(struct ward *w, const struct fault *f)
 {
 	if (!w->doubtful)
-		log_fault(LOG_error, w->name, f);
+		log_fault(LOG_LEVEL_error, w->name, f);
 	w->doubtful = true;
 }
 
@@ -243,14 +302,15 @@ static bool goes_on(struct ward *w)
 	}
 	/* By its index, for it may go by an alternative name. */
 	if (if_nametoindex(w->name) != w->ifindex) {
-		log_event(LOG_warning, w->name,
+		log_event(LOG_LEVEL_warning, w->name,
 			  "the interface is called %s now: left guarded, "
 			  "looked after no more",
 			  name);
 		w->ifindex = 0;
 		return false;
 	}
-	if (sight.loaded_at != w->loaded_at || sight.prog_id != w->prog_id)
+	if (!w->pending &&
+	    (sight.loaded_at != w->loaded_at || sight.prog_id != w->prog_id))
 		adopt(w, &sight);
 	return true;
 }
@@ -260,11 +320,11 @@ static void look_at(struct wards *wards, struct ward *w, double now)
 	struct fault f = { 0 };
 	struct sight sight;
 
-	if (goes_on(w))
+	if (goes_on(w) && !w->pending)
 		return;
 	if (!if_nametoindex(w->name)) {
 		if (!w->missing && !w->released)
-			log_event(LOG_warning, w->name,
+			log_event(LOG_LEVEL_warning, w->name,
 				  "there is no such interface: waiting");
 		w->missing = true;
 		return;
@@ -280,7 +340,7 @@ static void look_at(struct wards *wards, struct ward *w, double now)
 	if (w->released && (!sight.held || (sight.loaded_at == w->loaded_at &&
 					    sight.prog_id == w->prog_id)))
 		return;
-	if (sight.held)
+	if (sight.held && !w->pending)
 		adopt(w, &sight);
 	else if (now >= w->retry_at)
 		attach(wards, w, now);
@@ -325,7 +385,7 @@ void wards_refresh(struct wards *wards)
 		struct fault f = { 0 };
 
 		if (w->ifindex && !w->doubtful && guard_refresh(w->name, &f))
-			log_fault(LOG_warning, w->name, &f);
+			log_fault(LOG_LEVEL_warning, w->name, &f);
 	}
 }
 
@@ -351,7 +411,7 @@ int wards_release(struct wards *wards, const char *ifname)
 	w->released = true;
 	w->lost = false;
 	w->ifindex = 0;
-	log_event(LOG_notice, w->name, "released: looked after no more");
+	log_event(LOG_LEVEL_info, w->name, "released: looked after no more");
 	return 0;
 }
 
@@ -361,7 +421,7 @@ void wards_detach(struct wards *wards)
 		struct fault f = { 0 };
 
 		if (w->ifindex && guard_detach(w->name, &f))
-			log_fault(LOG_error, w->name, &f);
+			log_fault(LOG_LEVEL_error, w->name, &f);
 	}
 }
 

@@ -10,16 +10,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config.h"
 #include "fault.h"
 
 struct wards;
+
+/* One that a configuration names. */
+struct ward_plan {
+	char name[16];
+	enum attach_mode mode;
+};
 
 /* @all: also every other guard of the namespace. NULL where there is no
  * memory. */
 struct wards *wards_new(bool all);
 void wards_free(struct wards *);
 
+/* To be attached with default settings, or adopted. -ENOMEM. */
 int wards_add(struct wards *, const char *ifname);
+
+/*
+ * Those of a configuration, which get its settings also where a guard is
+ * attached already. The guards of those that an earlier one named and this one
+ * does not are taken off at once. -ENOMEM.
+ */
+int wards_configure(struct wards *, const struct ward_plan *, size_t n,
+		    const struct port_policy *ports, const struct tuning *);
 
 /* One look at every interface, and what follows from it. @now in seconds, of a
  * clock that never goes back. Logs what it finds and does. */

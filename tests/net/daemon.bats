@@ -371,6 +371,86 @@ foreign_program() {
 	[ "$(get -u bob:secret2 http://127.0.0.1:9435/metrics | awk '$1 == "tfoguard_config_last_reload_successful" { print $2 }')" = 1 ]
 }
 
+configure() { cat >"$BATS_TEST_TMPDIR/tfoguard.yaml"; }
+
+run_configured() { run_daemon -c "$BATS_TEST_TMPDIR/tfoguard.yaml" "$@"; } # [OPTION]...
+
+ports_of() { at_server tfoguard status -j "$1" | jq -c '[.ports[] | [.port, .mode, .forged]]'; }
+
+@test "a configuration's settings are put in force, also over what is attached" {
+	join server s1 client c1
+	guard s0 --port 80 -m skb
+	echo 192.0.2.0/24 >"$BATS_TEST_TMPDIR/block.txt"
+	configure <<-END
+		interfaces: [{name: s0, attach_mode: skb}, {name: s1}]
+		defaults: {mode: unguarded}
+		ports: [{port: 443, forged: drop}]
+		lists: {block: [$BATS_TEST_TMPDIR/block.txt]}
+		exporter: {listen: ["127.0.0.1:9435", "127.0.0.1:9500"]}
+		logging: {format: json}
+	END
+	run_configured
+	for name in s0 s1; do
+		[ "$(ports_of $name)" = '[[443,"guard","drop"]]' ]
+	done
+	[ "$(at_server tfoguard status -j s1 | jq -r .attach_mode)" = native ]
+	at_server tfoguard block list | grep -q '^192.0.2.0/24'
+	get http://127.0.0.1:9500/healthz | grep -qx ok
+	jq -e . "$log" >/dev/null
+	# What it attaches again has those settings.
+	rm -r "$PINS"/*/*/
+	both() { is_guarded server s0 && is_guarded server s1; }
+	wait_for both
+	[ "$(ports_of s0)" = '[[443,"guard","drop"]]' ]
+}
+
+@test "a reload puts the new settings in force, or none of them" {
+	join server s1 client c1
+	join server s2 client c2
+	configure <<-END
+		interfaces: [{name: s0}, {name: s1}]
+		ports: [{port: 443, mode: "off"}]
+	END
+	run_configured
+	programs=$(program_of s0)-$(program_of s1)
+	configure <<-END
+		interfaces: [{name: s1}, {name: s2}]
+		ports: [{port: 443, mode: "drop"}]
+		exporter: {web_config: /nowhere}
+	END
+	kill -HUP "$daemon"
+	says "not reloaded"
+	has_value tfoguard_config_last_reload_successful 0
+	[ "$(program_of s0)-$(program_of s1)" = "$programs" ]
+	[ -z "$(xdp_of server s2)" ]
+
+	configure <<-END
+		interfaces: [{name: s1}, {name: s2}]
+		defaults: {mode: unguarded}
+		ports: [{port: 443, mode: "drop"}]
+	END
+	kill -HUP "$daemon"
+	wait_for is_guarded server s2
+	for name in s1 s2; do
+		[ "$(ports_of $name)" = '[[443,"drop","strip"]]' ]
+	done
+	[ -z "$(xdp_of server s0)" ]
+	has_value tfoguard_config_last_reload_successful 1
+	answers /readyz
+}
+
+@test "a configuration that is wrong is refused at the start" {
+	echo 'interfaces: [{nam: s0}]' | configure
+	refuses 1 "line 1" at_server timeout 20 tfoguard run -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
+	echo 'defaults: {mode: guard}' | configure
+	refuses 1 "names no interface" at_server timeout 20 tfoguard run -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
+	echo 'exporter: {listen: []}' | configure
+	run_nothing() { start "$BATS_TEST_TMPDIR/log" server tfoguard run -i s0 -c "$BATS_TEST_TMPDIR/tfoguard.yaml"; }
+	run_nothing
+	wait_for is_guarded server s0
+	[ -z "$(at_server ss -Hltn)" ]
+}
+
 # ---- the exporter ---------------------------------------------------------
 
 user() { # NAME PASSWORD: a web configuration with that user
@@ -584,7 +664,7 @@ while True: print(s.recv(4096).decode().replace('\n', ' '), flush=True)"
 
 @test "the log is one line an event: for people, for the journal, in JSON" {
 	run_daemon -i s0
-	grep -qE '^[0-9-]+T[0-9:]+Z notice s0: guarded$' "$log"
+	grep -qE '^[0-9-]+T[0-9:]+Z info s0: guarded$' "$log"
 	end_daemon
 	run_daemon -i s0 --log-format json
 	jq -e 'select(.interface == "s0") | .level == "info" and (.message | test("adopted"))' "$log"

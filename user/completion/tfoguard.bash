@@ -41,7 +41,7 @@ _tfoguard() {
 	case ${words[1]} in
 	attach) options+=" --config --mode --port --observe" ;;
 	run)
-		options+=" --interface --detach-on-exit --log-format"
+		options+=" --config --interface --detach-on-exit --log-format"
 		options+=" --web.listen-address --web.config.file --web.telemetry-path"
 		;;
 	stats) options+=" --watch --all" ;;
