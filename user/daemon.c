@@ -42,6 +42,7 @@ struct daemon {
 	struct key_source ring_file;
 	struct key_config key_config;
 	struct keys *keys;
+	unsigned long key_rotations;
 	char key_fault[sizeof(((struct fault *)0)->why)]; /* logged last */
 	sd_event_source *look;
 	int netwatch;
@@ -79,6 +80,7 @@ static void look_after_keys(struct daemon *d)
 		return;
 	}
 	d->key_fault[0] = '\0';
+	d->key_rotations += news == KEY_NEWS_rotated;
 	if (news != KEY_NEWS_nothing)
 		log_event(LOG_LEVEL_info, NULL, "%s", meanings[news]);
 }
@@ -152,6 +154,7 @@ static char *tell_metrics(void *arg, size_t *size)
 		.reloaded_at = d->reloaded_at,
 		.started_at = d->started_at,
 		.heals = wards_summary(d->wards).heals,
+		.key_rotations = d->key_rotations,
 		.wanted = names,
 		.n_wanted = wards_names(d->wards, names,
 					RUN_INTERFACES_MAX),

@@ -169,6 +169,12 @@ static void collect_key_drift(struct moment *m)
 		add(m, METRIC_key_drift, m->drift);
 }
 
+static void collect_key_rotations(struct moment *m)
+{
+	if (m->daemon)
+		add(m, METRIC_key_rotations, (double)m->daemon->key_rotations);
+}
+
 static void add_fill(const char *map, double ratio, void *arg)
 {
 	label(add(arg, METRIC_map_fill, ratio), 0, "map", map);

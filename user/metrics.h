@@ -31,6 +31,8 @@
 	  "How long the key has been in its slot of the ring.")                \
 	X(tfoguard_key_drift, gauge, key_drift,                                \
 	  "1 where the kernel has a key that the guard's ring lacks.")         \
+	X(tfoguard_key_rotations_total, counter, key_rotations,                \
+	  "Keys that the daemon put in force on schedule.")                    \
 	X(tfoguard_map_fill_ratio, gauge, map_fill,                            \
 	  "How full a map is whose size is bounded.")                          \
 	X(tfoguard_kernel_tcpext_total, counter, tcpext,                       \
@@ -82,6 +84,7 @@ struct metrics_daemon {
 	time_t reloaded_at;
 	time_t started_at;
 	unsigned long heals;
+	unsigned long key_rotations;
 	/* Interfaces that it keeps guarded, also those that are not there. */
 	const char (*wanted)[16];
 	size_t n_wanted;

@@ -50,6 +50,10 @@ end_daemon() { # [SIGNAL]
 
 index_of() { ip -n server -j link show "$1" | jq '.[0].ifindex'; }
 
+configure() { cat >"$BATS_TEST_TMPDIR/tfoguard.yaml"; }
+
+run_configured() { run_daemon -c "$BATS_TEST_TMPDIR/tfoguard.yaml" "$@"; } # [OPTION]...
+
 program_of() { at_server tfoguard status -j "$1" | jq .program_id; }
 
 # ---- attaching and leaving ------------------------------------------------
@@ -173,6 +177,30 @@ program_of() { at_server tfoguard status -j "$1" | jq .program_id; }
 	has_value tfoguard_key_drift 0
 	has_value 'tfoguard_key_age_seconds{slot="staged"}' 0 && return 1
 	no grep -qiE '(a1){4}|00112233|ccddeeff' "$log"
+}
+
+@test "a ring on disk is kept, and rotated on schedule" {
+	mount -t tmpfs tmpfs /var/lib
+	mkdir -m 700 /var/lib/tfoguard
+	serve 8080 fastopen=16
+	configure <<-END
+		interfaces: [{name: s0}]
+		keys: {source: file, rotate_every: 3s, overlap: 2s, jitter: 0 %}
+	END
+	run_configured
+	ask 10.99.0.2 8080
+	rotated() { [ "$(value tfoguard_key_rotations_total)" -ge 3 ]; }
+	end=$((SECONDS + 20))
+	while ! rotated; do
+		[ $SECONDS -lt $end ]
+		[ "$(ask 10.99.0.2 8080)" = 0-RTT ]
+		sleep 0.1
+	done
+	[ "$(stat -c %a /var/lib/tfoguard/keyring.json)" = 600 ]
+	[ "$(at_server tfoguard key show -j | jq .in_step)" = true ]
+	no grep -qE '([0-9a-f]{8}-){3}' "$log"
+	end_daemon
+	umount /var/lib
 }
 
 # ---- interfaces come and go -----------------------------------------------
@@ -370,10 +398,6 @@ foreign_program() {
 	[ "$(as_alice -o /dev/null -w '%{http_code}' http://127.0.0.1:9435/metrics)" = 401 ]
 	[ "$(get -u bob:secret2 http://127.0.0.1:9435/metrics | awk '$1 == "tfoguard_config_last_reload_successful" { print $2 }')" = 1 ]
 }
-
-configure() { cat >"$BATS_TEST_TMPDIR/tfoguard.yaml"; }
-
-run_configured() { run_daemon -c "$BATS_TEST_TMPDIR/tfoguard.yaml" "$@"; } # [OPTION]...
 
 ports_of() { at_server tfoguard status -j "$1" | jq -c '[.ports[] | [.port, .mode, .forged]]'; }
 
