@@ -94,6 +94,14 @@ says() { [ "$(jq ".sent.$1" <<<"$sent")" = "$2" ]; } # KIND NUMBER
 	counted TcpInCsumErrors 0
 }
 
+@test "in a mix the holder of a cookie can be one address" {
+	record server s0 443
+	flood --kind mix --key $KEY --count 40 --pps 5000 --holder 203.0.113.7
+	frames 40 .from >"$BATS_TEST_TMPDIR/sources"
+	[ "$(grep -c '^cb007107$' "$BATS_TEST_TMPDIR/sources")" = 10 ]
+	judged valid_current 10
+}
+
 @test "a slow flood keeps its pace, after what comes first" {
 	flood --pps 50 --first 256 --seconds 1
 	judged plain_syn "$(arrived)"

@@ -46,10 +46,12 @@ static __always_inline int is_due(void)
 }
 
 /* An address of the prefix that a router would let come from outside. */
-static __always_inline __be32 draw_source(void)
+static __always_inline __be32 draw_source(enum kind kind)
 {
 	__u32 addr = plan.prefix | (bpf_get_prandom_u32() & plan.host_mask);
 
+	if (kind == KIND_valid && plan.holder)
+		return bpf_htonl(plan.holder);
 	if (addr >> 29 == 7) /* multicast and beyond */
 		addr &= 0x7fffffff;
 	if (addr >> 24 == 127 || addr >> 24 == 0)
@@ -118,7 +120,7 @@ int flood(struct xdp_md *ctx)
 	for (int i = 0; i < FLOOD_FRAME / 8; i++)
 		words[i] = from->words[i];
 
-	ip->saddr = draw_source();
+	ip->saddr = draw_source(kind);
 	tcp->source = bpf_htons(1024 | (__u16)bpf_get_prandom_u32());
 	tcp->seq = bpf_get_prandom_u32();
 	sources = sum_u32(ip->saddr);

@@ -326,7 +326,7 @@ static void do_stand(const struct arguments *a)
 
 /* ---- the command line ---------------------------------------------------- */
 
-enum { OPT_ANYWHERE = 256, OPT_FIRST, OPT_CPU, OPT_KEEP };
+enum { OPT_ANYWHERE = 256, OPT_FIRST, OPT_CPU, OPT_KEEP, OPT_HOLDER };
 
 static const struct argp_option options[] = {
 	{ 0, 0, 0, 0, "send:", 1 },
@@ -342,6 +342,10 @@ static const struct argp_option options[] = {
 	  1 },
 	{ "key", 'K', "KEY", 0,
 	  "Makes valid cookies; in the form of net.ipv4.tcp_fastopen_key", 1 },
+	{ "holder", OPT_HOLDER, "ADDRESS", 0,
+	  "Whom valid cookies come from (the prefix): who floods has those of "
+	  "his own addresses",
+	  1 },
 	{ "pps", 'r', "N", 0, "SYNs per second (0: as fast as it goes)", 1 },
 	{ "first", OPT_FIRST, "N", 0,
 	  "So many at once, then the pace; it must be slow, up to 1000", 1 },
@@ -463,6 +467,7 @@ static void check_end(struct arguments *a, struct argp_state *state)
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
+	__u32 hosts;
 
 	switch (key) {
 	case 't':
@@ -487,6 +492,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (a->n_keys < 1)
 			argp_error(state, "the key is not of the form "
 					  "00112233-44556677-8899aabb-ccddeeff");
+		return 0;
+	case OPT_HOLDER:
+		read_prefix(arg, &a->plan.holder, &hosts, state);
+		if (hosts)
+			argp_error(state, "\"%s\" is no address", arg);
 		return 0;
 	case 'r':
 		a->pps = read_number(arg, 100000000, state);

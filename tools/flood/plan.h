@@ -40,6 +40,7 @@ struct plan {
 	__u64 interval_ps; /* between two SYNs; 0: as fast as it goes */
 	__u64 count; /* no more than these; 0: no end */
 	struct siphash_key key; /* of valid cookies */
+	__u32 holder; /* whom they come from; host byte order, 0: the prefix */
 };
 
 #endif
