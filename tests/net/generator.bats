@@ -41,7 +41,8 @@ guard_ports() {
 }
 
 # The generator's own account ends up in $sent. What is counted one by one is
-# fewer than the ring's 256, so that a busy machine loses none.
+# fewer than the ring's 256, so that a busy machine loses none; what was sent
+# may still lie there, hence wait_for.
 flood() { # [OPTION]...
 	sent=$(at_client "$FLOOD" send c0 --to 10.99.0.2 \
 		--mac "$(mac server s0)" "$@")
@@ -55,28 +56,28 @@ says() { [ "$(jq ".sent.$1" <<<"$sent")" = "$2" ]; } # KIND NUMBER
 @test "plain SYNs from many sources, so many and no more" {
 	flood --count 200 --pps 5000 --prefix 100.64.0.0/15
 	says plain 200
-	judged plain_syn 200
+	wait_for judged plain_syn 200
 	counted TcpInCsumErrors 0
 }
 
 @test "forged cookies are none that a key makes" {
 	flood --kind forged --count 200 --pps 5000
 	says forged 200
-	judged forged 200
+	wait_for judged forged 200
 	counted TcpInCsumErrors 0
 }
 
 @test "cookie requests are answered with cookies" {
 	flood --port 444 --kind request --count 100 --pps 5000 \
 		--prefix 100.64.0.0/15
-	judged cookie_request 100
+	wait_for judged cookie_request 100
 	counted TcpExtTCPFastOpenCookieReqd 100
 }
 
 @test "valid cookies open connections, with any source of a prefix" {
 	flood --port 445 --kind valid --key $KEY --count 100 --pps 5000 \
 		--prefix 203.0.113.0/24
-	judged valid_current 100
+	wait_for judged valid_current 100
 	counted TcpExtTCPFastOpenPassive 100
 	counted TcpInCsumErrors 0
 }
@@ -87,10 +88,10 @@ says() { [ "$(jq ".sent.$1" <<<"$sent")" = "$2" ]; } # KIND NUMBER
 	says request 60
 	says forged 60
 	says valid 60
-	judged plain_syn 60
-	judged cookie_request 60
-	judged forged 60
-	judged valid_current 60
+	wait_for judged plain_syn 60
+	wait_for judged cookie_request 60
+	wait_for judged forged 60
+	wait_for judged valid_current 60
 	counted TcpInCsumErrors 0
 }
 
@@ -99,18 +100,18 @@ says() { [ "$(jq ".sent.$1" <<<"$sent")" = "$2" ]; } # KIND NUMBER
 	flood --kind mix --key $KEY --count 40 --pps 5000 --holder 203.0.113.7
 	frames 40 .from >"$BATS_TEST_TMPDIR/sources"
 	[ "$(grep -c '^cb007107$' "$BATS_TEST_TMPDIR/sources")" = 10 ]
-	judged valid_current 10
+	wait_for judged valid_current 10
 }
 
 @test "a slow flood keeps its pace, after what comes first" {
 	flood --pps 50 --first 256 --seconds 1
-	judged plain_syn "$(arrived)"
+	wait_for judged plain_syn "$(arrived)"
 	[ "$(jq '.sent.plain | . >= 300 and . <= 310' <<<"$sent")" = true ]
 }
 
 @test "a fast flood keeps its pace" {
 	flood --pps 5000 --seconds 1
-	judged plain_syn "$(arrived)"
+	wait_for judged plain_syn "$(arrived)"
 	[ "$(jq '.offered_pps | . > 1000 and . <= 5100' <<<"$sent")" = true ]
 }
 
@@ -122,7 +123,7 @@ says() { [ "$(jq ".sent.$1" <<<"$sent")" = "$2" ]; } # KIND NUMBER
 	ip netns exec server sh -c 'echo 0 >/sys/class/net/s0/threaded'
 	echo "# $sent"
 	[ "$(jq .ring_drops <<<"$sent")" -gt 0 ]
-	judged plain_syn "$(arrived)"
+	wait_for judged plain_syn "$(arrived)"
 }
 
 @test "it refuses a network that leads out, and what is no veth" {
