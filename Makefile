@@ -105,18 +105,24 @@ $(BUILD)/tests/%.o: tests/%.c
 # Pure headers and modules under the sanitizers, apart from the other objects.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-UNIT_SOURCES := user/keytext.c user/ports.c user/value.c user/lists.c \
-	user/configuration.c user/fault.c user/keys.c user/ring.c \
-	user/ringfile.c user/schedule.c user/exposition.c user/output.c \
-	user/passwords.c user/webconfig.c
+UNIT_SOURCES := tests/frames.c user/keytext.c user/ports.c user/value.c \
+	user/lists.c user/configuration.c user/fault.c user/keys.c \
+	user/ring.c user/ringfile.c user/schedule.c user/exposition.c \
+	user/output.c user/passwords.c user/webconfig.c
+UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/unit/%.o)
+SANITIZE     := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
-$(BUILD)/tests/unit/test_%: tests/unit/test_%.c tests/frames.c $(UNIT_SOURCES)
+$(BUILD)/unit/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -g -O1 -Wall -Wextra -Werror \
-		$(TEST_CFLAGS) -fsanitize=address,undefined \
-		-fno-sanitize-recover=all -MMD -MP -o $@ $(filter %.c,$^) \
-		-lcmocka -lsodium -ljansson -lyaml -lcrypt -lm
+	$(Q)$(CC) $(CPPFLAGS) -Ibpf -std=gnu11 -Wall -Wextra -Werror \
+		$(TEST_CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/unit/test_%: $(BUILD)/unit/tests/unit/test_%.o $(UNIT_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ -lcmocka -lsodium -ljansson -lyaml \
+		-lcrypt -lm
 
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 
@@ -259,4 +265,4 @@ help:
 .PHONY: FORCE all tests test demo bench bench-rotation bench-flood install \
 	uninstall clean help
 .SECONDARY:
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
