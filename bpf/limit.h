@@ -3,17 +3,13 @@
  * Rates, without an entry for anybody: arrays of buckets that a keyed hash
  * chooses. A source has two; it is over its rate only where both are, so that
  * it takes two collisions to suffer from a stranger.
- *
- * A bucket is one number (GCRA): the time at which it will be empty again. Two
- * CPUs that write it at once lose a token, no more.
  */
 #ifndef TFOGUARD_LIMIT_H
 #define TFOGUARD_LIMIT_H
 
-#include "shared.h"
+#include "rate.h"
 #include "secret.h"
-
-#define SECOND_NS 1000000000ULL
+#include "shared.h"
 
 enum limit {
 	LIMIT_SOURCE_SYN,
@@ -34,22 +30,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } buckets SEC(".maps");
-
-/* Takes a token that costs @cost ns of a bucket that holds @burst ns. */
-stage int take(__u64 *bucket, __u64 now, __u64 cost, __u64 burst)
-{
-	__u64 full_at = *bucket > now ? *bucket : now;
-
-	if (full_at + cost > now + burst)
-		return 0;
-	*bucket = full_at + cost;
-	return 1;
-}
-
-stage int take_of_rate(__u64 *bucket, __u64 now, __u32 rate)
-{
-	return take(bucket, now, SECOND_NS / rate, SECOND_NS);
-}
 
 /* Whether @id is within @rate per second; 0 is no limit. */
 stage int is_within(enum limit limit, __u64 id, __u32 rate,

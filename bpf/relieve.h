@@ -2,16 +2,6 @@
 /*
  * relieve: under pressure, what would enter a listener's SYN queue is answered
  * in the kernel's place, so that the queue never fills and Fast Open stays on.
- *
- * Pressure is the listener's SYN queue against two marks. Below the lower one
- * SYNs pass, no more in one clock tick than the queue has room for, since its
- * reading lags. From the upper one on nothing passes that would enter. Between
- * them the share that is answered rises, and what passes is bounded by what
- * became of those before: a listener whose queue does not grow by what it was
- * given is served by clients that complete, and is given twice as many in the
- * next half second; one whose queue grows is given so few that they can't fill
- * it within the minute for which the kernel keeps them. Without that, the queue
- * would stand at the upper mark for a minute after every attack.
  */
 #ifndef TFOGUARD_RELIEVE_H
 #define TFOGUARD_RELIEVE_H
@@ -23,10 +13,8 @@
 #include "policy.h"
 #include "proven.h"
 #include "secret.h"
+#include "share.h"
 
-#define SHARE_ALL 256
-#define PERIOD_SHIFT 29 /* of admissions between the marks: half a second */
-#define BUDGET_MAX (1U << 20)
 #define TICK_PLACES 64
 #define PROVEN_SAMPLE 16
 
@@ -52,16 +40,6 @@ struct {
 	__type(value, struct admissions);
 } admissions SEC(".maps");
 
-/* How a listener's queue took what it was given between the marks. */
-struct growth {
-	__u64 self; /* of struct heard */
-	__u64 period;
-	__u32 queue; /* at the period's start */
-	__u32 tried;
-	__u32 admitted;
-	__u32 budget; /* in a period; 0: the least */
-};
-
 #define GROWTH_PLACES 1024
 
 /* By listener, a hash of it. Written and read by the data plane. */
@@ -71,20 +49,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct growth);
 } growths SEC(".maps");
-
-/* Of unproven SYNs, in 1/256: by the listener's queue and the marks. */
-stage __u32 share_of(const struct heard *h, const struct tuning *t)
-{
-	__u64 limit = h->syn_limit ?: 1;
-	__u64 queue = (__u64)h->syn_queue << 8;
-	__u64 lo = limit * t->mark_lo, hi = limit * t->mark_hi;
-
-	if (queue < lo)
-		return 0;
-	if (queue >= hi)
-		return SHARE_ALL;
-	return ((queue - lo) << 8) / (hi - lo) ?: 1;
-}
 
 stage __u32 whose_allowance(const struct syn *s)
 {
@@ -136,63 +100,14 @@ stage int is_burst(const struct syn *s, const struct heard *h,
 	return 0;
 }
 
-/* The least that a listener is given in a period: they stay in its queue for
- * a minute, 126 periods, and fill half of what is between the marks. */
-stage __u32 least_budget(const struct growth *g, __u32 span)
-{
-	__u32 rest = span & 255;
-
-	return (span >> 8) +
-	       ((((__u32)g->period * 0x9e3779b1U) >> 24) < rest);
-}
-
 /* Between the marks: whether one more may enter. */
 stage int is_admitted(const struct heard *h, const struct tuning *t,
 		      __u32 hash, __u64 now)
 {
-	__u64 limit = h->syn_limit ?: 1;
-	__u32 span = ((limit * t->mark_hi - limit * t->mark_lo) >> 8) ?: 1;
 	__u32 place = (h->self >> 6) & (GROWTH_PLACES - 1);
-	__u64 period = now >> PERIOD_SHIFT, elapsed;
 	struct growth *g = bpf_map_lookup_elem(&growths, &place);
-	__u32 grew, budget;
 
-	if (!g)
-		return 0;
-	if (g->self != h->self) {
-		g->self = h->self;
-		g->period = period;
-		g->queue = h->syn_queue;
-		g->tried = g->admitted = g->budget = 0;
-	}
-	if (g->period != period) {
-		elapsed = period - g->period;
-		grew = h->syn_queue > g->queue ? h->syn_queue - g->queue : 0;
-		if (g->tried && !g->admitted)
-			elapsed--; /* that one told nothing */
-		if (g->admitted && 2 * grew > g->admitted)
-			g->budget = 0;
-		else if (elapsed)
-			g->budget = elapsed >= 20 || g->budget >= BUDGET_MAX ?
-					    BUDGET_MAX :
-					    (g->budget ?: 1) << elapsed;
-		g->period = period;
-		g->queue = h->syn_queue;
-		g->tried = g->admitted = 0;
-	}
-	if (h->syn_queue > g->queue + span / 4)
-		g->budget = 0;
-	g->tried++;
-	budget = g->budget;
-	if (!budget) {
-		if ((hash & 255) < h->share)
-			return 0;
-		budget = least_budget(g, span);
-	}
-	if (g->admitted >= budget)
-		return 0;
-	g->admitted++;
-	return 1;
+	return g && may_grow(g, h, t, hash, now);
 }
 
 /* A retransmission has the hash of its first. */
