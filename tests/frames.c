@@ -202,6 +202,7 @@ static unsigned char *put_ipv4(const struct frame *f, unsigned char *at,
 	memset(ip, 0, IPV4_HEADER);
 	ip[0] = f->version_ihl ?: (unsigned char)(0x40 | header / 4);
 	put16(ip + 2, (unsigned int)((int)(header + payload) + f->ip_len_more));
+	ip[1] = f->tos;
 	put16(ip + 4, 0x1234);
 	put16(ip + 6, f->frag_off);
 	ip[8] = 64;
@@ -258,7 +259,8 @@ static unsigned char *put_ipv6(const struct frame *f, unsigned char *at,
 	int protocol = f->protocol ?: 6;
 
 	memset(ip, 0, IPV6_HEADER);
-	ip[0] = f->version_ihl ?: 0x60;
+	ip[0] = (f->version_ihl ?: 0x60) | f->tos >> 4;
+	ip[1] = (unsigned char)(f->tos << 4);
 	ip[6] = letters[0] ? extension_kind(letters[0]) :
 			     (unsigned char)protocol;
 	ip[7] = 64;
@@ -292,7 +294,9 @@ size_t frame_build(const struct frame *f, unsigned char *out)
 	put16(tcp + 14, 64240);
 	at = put(tcp + TCP_BASE, options, n_options);
 	for (size_t i = 0; i < f->data_len; i++)
-		*at++ = (unsigned char)(i * 7 + 1);
+		*at++ = f->data && i < strlen(f->data) ?
+				(unsigned char)f->data[i] :
+				(unsigned char)(i * 7 + 1);
 	check = ~fold(pseudo_sum(f, tcp_len) + sum16(tcp, tcp_len)) & 0xffff;
 	put16(tcp + 16, check ^ f->check_error);
 	memset(at, 0x55, f->padding);

@@ -27,6 +27,7 @@ struct frame {
 	unsigned char dmac_last; /* destination is 02:00:00:00:00:XX */
 
 	unsigned char version_ihl; /* 0: right for what follows */
+	unsigned char tos; /* IPv6: traffic class */
 	const char *ip_options; /* hex, multiple of 4 bytes */
 	unsigned short frag_off; /* IPv4, host byte order */
 	unsigned char protocol; /* 0: TCP */
@@ -50,6 +51,7 @@ struct frame {
 	 */
 	const char *options;
 	size_t data_len;
+	const char *data; /* its first bytes; NULL: some */
 	unsigned short check_error; /* XORed into the TCP checksum */
 	size_t padding; /* bytes behind the IP packet */
 };

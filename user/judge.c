@@ -168,6 +168,11 @@ int judge_program_fd(const struct judge *judge)
 	return judge->program.fd;
 }
 
+int judge_map_fd(const struct judge *judge, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(judge->program.skel->obj, name);
+}
+
 static __u16 be16_at(const __u8 *at)
 {
 	return (__u16)(at[0] << 8 | at[1]);

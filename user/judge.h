@@ -47,6 +47,10 @@ int judge_packet(struct judge *, const void *frame, __u32 len, void *out,
 /* For runs of one's own; not to be closed. */
 int judge_program_fd(const struct judge *);
 
+/* A map of the program's, as it is called in bpf/; not to be closed. Negative
+ * where there is none. */
+int judge_map_fd(const struct judge *, const char *name);
+
 const char *judge_verdict_name(enum verdict);
 const char *judge_action_name(enum action);
 
