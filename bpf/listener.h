@@ -208,7 +208,8 @@ stage void hear_queues(const struct tcp_sock *listener,
 	h->tfo_limit = tfo_limit;
 	h->tfo_room = tfo_queue < tfo_limit &&
 		      sk->sk_ack_backlog <= h->syn_limit;
-	h->tfo_busy = ((__u64)tfo_queue << 8) >= (__u64)tfo_limit * t->tfo_mark;
+	h->tfo_busy = tfo_limit && ((__u64)tfo_queue << 8) >=
+					  (__u64)tfo_limit * t->tfo_mark;
 }
 
 stage int has_signatures(const struct tcp_sock *listener)
