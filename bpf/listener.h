@@ -332,7 +332,8 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 	h->share = share_of(h, t);
 	if (h->share || h->tfo_busy)
 		note_pressure(s->dport, now);
-	burst = !h->share && !s->proven && is_burst(s, h, t, now);
+	burst = !h->share && !(s->proven && h->tfo_room) &&
+		is_burst(s, h, t, now);
 	if (!h->share && !burst && !(s->proven && h->tfo_busy) &&
 	    (s->proven || !would_touch(s)) && !wants_look(s))
 		return UNDECIDED;
