@@ -361,7 +361,8 @@ stage void assume(const struct syn *s, struct heard *h)
 {
 	const struct keyring *ring;
 
-	if (!settings.assume_pressure || s->policy.answer == ANSWER_never)
+	if (s->policy.answer == ANSWER_never ||
+	    (!settings.assume_pressure && s->policy.answer != ANSWER_always))
 		return;
 	h->relief = s->proven ? RELIEF_PASS : RELIEF_ANSWER;
 	h->can_answer = 1;
