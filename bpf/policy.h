@@ -41,18 +41,26 @@ stage int wants_look(const struct syn *s)
 				s->policy.early_max || s->policy.replay));
 }
 
-/* The last word, by class and policy: nothing was proven, and it is ours. */
-stage enum verdict settle(const struct syn *s)
+/* What its port drops, under pressure too, given that it proved nothing. */
+stage enum verdict port_drops(const struct syn *s)
 {
-	if (!would_touch(s))
-		return s->class == SYN_PLAIN ? V_plain_syn : V_cookie_request;
 	if (s->policy.mode == PORT_drop && s->data_len)
 		return V_port_drop;
 	if (s->class == SYN_COOKIE && s->policy.mode != PORT_off &&
 	    s->policy.forged == FORGED_drop)
 		return V_forged_drop;
-	if (s->is_signed)
-		return V_signed_syn;
+	return UNDECIDED;
+}
+
+/* The last word, by class and policy: nothing was proven, and it is ours. */
+stage enum verdict settle(const struct syn *s)
+{
+	enum verdict v = port_drops(s);
+
+	if (v)
+		return v;
+	if (!would_touch(s))
+		return s->class == SYN_PLAIN ? V_plain_syn : V_cookie_request;
 	if (s->policy.mode == PORT_off)
 		return V_port_off;
 	switch (s->class) {

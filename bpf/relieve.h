@@ -268,6 +268,8 @@ stage enum verdict relieve(const struct syn *s, const struct heard *h)
 	case RELIEF_BUDGET:
 		return h->can_answer ? V_answer_downgraded : V_tfo_budget;
 	case RELIEF_ANSWER:
+		if (!s->as && port_drops(s))
+			break;
 		if (!h->can_answer && h->can_challenge)
 			return V_challenge;
 		if (!h->can_answer)
