@@ -58,6 +58,7 @@ __attribute__((noinline)) int decide_syn(struct xdp_md *ctx)
 	const struct tuning *t = tuning_in_force();
 	struct scratch *w = the_scratch();
 	struct heard *h;
+	enum verdict v;
 	struct syn *s;
 
 	if (!t || !w)
@@ -65,9 +66,11 @@ __attribute__((noinline)) int decide_syn(struct xdp_md *ctx)
 	s = &w->syn;
 	h = &w->heard;
 	*h = (struct heard){};
-	return look(ctx, &bytes, s, ring_for(s), t, h)
-	    ?: relieve(s, h)
-	    ?: settle(s);
+	v = look(ctx, &bytes, s, ring_for(s), t, h)
+	 ?: relieve(s, h)
+	 ?: settle(s);
+	return s->is_signed && verdict_action(v) == ACTION_strip ?
+		       V_signed_syn : v;
 }
 
 /* Does what the verdict says; a failure is a verdict too. */
