@@ -93,7 +93,7 @@ has() { # MEMBERS AS A JSON LIST; JSON on standard input
 	[ "$(jq -c '[.interface, .attached, .attach_mode, .observe]' <<<"$output")" = \
 		'["s0",true,"native",false]' ]
 	[ "$(jq .program_id <<<"$output")" = "$(xdp_of server s0)" ]
-	[ "$(jq -c .ports <<<"$output")" = '[{"mode":"guard","forged":"strip","port":"all"}]' ]
+	[ "$(jq -c .ports <<<"$output")" = '[{"mode":"guard","forged":"strip","answer":"auto","port":"all"}]' ]
 }
 
 @test "pretty JSON is the same JSON, in more lines" {

@@ -76,7 +76,7 @@ leaves_all_as_it_was() { # [OPTION]...
 	[ "$(xdp_of server s0)" != "$program" ]
 	[ "$(at_server tfoguard status -j s0 | jq .attached_at)" = "$since" ]
 	[ "$(at_server tfoguard status -j s0 | jq -c '[.observe, .ports]')" = \
-		'[true,[{"mode":"off","forged":"strip","port":8080}]]' ]
+		'[true,[{"mode":"off","forged":"strip","answer":"auto","port":8080}]]' ]
 	[ "$(stats | jq .verdicts.forged.packets)" = 1 ]
 	syn dport=8080 data=20 cookie=$FORGED >/dev/null
 	[ "$(stats | jq -c '.verdicts | [.forged.packets, .port_off.packets]')" = "[1,1]" ]
