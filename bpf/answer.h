@@ -60,6 +60,31 @@ stage __u32 offered_mss(struct xdp_md *ctx, const struct syn *s,
 	return h->mss && h->mss < mss ? h->mss : mss;
 }
 
+/* Bytes of options, as put_options writes them. */
+stage __u32 options_len(__u32 options)
+{
+	__u32 len = 0;
+
+	if (options & OFFER_MSS)
+		len += 4;
+	if (options & (OFFER_TIMESTAMPS | OFFER_SACK))
+		len += options & OFFER_TIMESTAMPS ? 12 : 4;
+	if (options & OFFER_WSCALE)
+		len += 4;
+	if (options & OFFER_COOKIE)
+		len += 12;
+	return len;
+}
+
+/* The offset at which the answer ends. */
+stage __u32 answer_end(const struct packet *p, __u32 options)
+{
+	return (p->l3 & L3_MASK) +
+	       (p->family == FAMILY_ipv4 ? sizeof(struct iphdr) :
+					   sizeof(struct ipv6hdr)) +
+	       TCP_HEADER + options_len(options);
+}
+
 /* What the request is to remember, and what the SYN-ACK says of it. */
 __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 {
@@ -143,25 +168,12 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 			both |= OFFER_COOKIE_EXP;
 		r->cookie = tfo_cookie(&h->key, &s->path, flow.path_words);
 	}
+	/* Else all of it fits, for it is what the SYN asked for. */
+	if (!settings.may_resize && answer_end(&w->packet, both) > w->packet.len)
+		both &= ~(OFFER_COOKIE | OFFER_COOKIE_EXP);
 	r->options = both;
 	note_answer(s, now);
 	return v;
-}
-
-/* Bytes of options, as put_options writes them. */
-stage __u32 options_len(__u32 options)
-{
-	__u32 len = 0;
-
-	if (options & OFFER_MSS)
-		len += 4;
-	if (options & (OFFER_TIMESTAMPS | OFFER_SACK))
-		len += options & OFFER_TIMESTAMPS ? 12 : 4;
-	if (options & OFFER_WSCALE)
-		len += 4;
-	if (options & OFFER_COOKIE)
-		len += 12;
-	return len;
 }
 
 /* Where the next word goes, and the sum of what was written. */
@@ -260,41 +272,105 @@ stage __u64 turn_ipv6(struct ipv6hdr *ip, __u32 tcp_len)
 	return sum;
 }
 
+/* Makes the frame as long as its answer. Not 0 where it could not. */
+__attribute__((noinline)) int resize(struct xdp_md *ctx)
+{
+	struct scratch *w = the_scratch();
+	__u32 end, size, linear;
+
+	if (!w)
+		return -1;
+	size = end = answer_end(&w->packet, w->reply.options);
+	if (!settings.no_ethernet && size < ETHERNET_MIN)
+		size = w->packet.len < ETHERNET_MIN ? w->packet.len :
+						      ETHERNET_MIN;
+	if (size < end)
+		size = end;
+	/* In several buffers, it would be the last one that grows. */
+	linear = ctx->data_end - ctx->data;
+	if (linear < w->packet.len && linear < size)
+		return -1;
+	if (bpf_xdp_adjust_tail(ctx, (int)size - (int)w->packet.len))
+		return -1;
+	w->packet.len = size;
+	return 0;
+}
+
+struct wipe_walk {
+	void *data;
+	void *end;
+	__u32 at; /* offset from data */
+	__u32 left; /* bytes */
+};
+
+static long wipe_step(__u32 i, void *state)
+{
+	struct wipe_walk *w = state;
+	__u8 *at;
+
+	(void)i;
+	if (!w->left || w->at > SUM_END_MAX)
+		return WALK_STOP;
+	at = w->data + w->at;
+	if (w->left >= 8 && (void *)at + 8 <= w->end) {
+		*(__u64 *)at = 0;
+		w->at += 8;
+		w->left -= 8;
+		return WALK_ON;
+	}
+	if ((void *)at + 1 > w->end)
+		return WALK_STOP;
+	*at = 0;
+	w->at++;
+	w->left--;
+	return WALK_ON;
+}
+
+/* Clears the frame from @from on: padding, which a driver need not clear, and
+ * where it could not be shortened the SYN's data. */
+stage void wipe(const struct bytes *bytes, __u32 from, __u32 to)
+{
+	struct wipe_walk w = {
+		.data = bytes->data,
+		.end = bytes->end,
+		.at = from,
+		.left = to - from,
+	};
+
+	if (from < to)
+		walk(SUM_END_MAX / 8 + 8, wipe_step, &w);
+}
+
 /* Turns the SYN into its answer. Not 0 where it could not: then nothing was
  * changed. */
 __attribute__((noinline)) int answer(struct xdp_md *ctx)
 {
+	struct bytes bytes = {
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+	};
 	const struct scratch *w = the_scratch();
 	const struct packet *p;
 	const struct reply *r;
-	__u32 l3, header, tcp_len, end, size;
-	struct bytes bytes;
+	__u32 header, tcp_len, end;
 	struct ethhdr *eth;
 	struct pen pen = {};
 	void *ip;
-	__u8 *tail;
 
 	if (!w)
 		return -1;
 	p = &w->packet;
 	r = &w->reply;
-	l3 = p->l3 & L3_MASK;
 	header = p->family == FAMILY_ipv4 ? sizeof(struct iphdr) :
 					    sizeof(struct ipv6hdr);
 	tcp_len = TCP_HEADER + options_len(r->options);
-	end = l3 + header + tcp_len;
-	size = end;
-	if (!settings.no_ethernet && size < ETHERNET_MIN)
-		size = p->len < ETHERNET_MIN ? p->len : ETHERNET_MIN;
-	if (size < end)
-		size = end;
-	if (bpf_xdp_adjust_tail(ctx, (int)size - (int)p->len))
-		return -1;
-
-	bytes.data = (void *)(long)ctx->data;
-	bytes.end = (void *)(long)ctx->data_end;
-	ip = bytes.data + l3;
+	end = answer_end(p, r->options);
+	ip = bytes.data + (p->l3 & L3_MASK);
 	eth = bytes.data;
+	/* All of it in the first buffer, or not all could be cleared. */
+	if (end > p->len || p->len > SUM_END_MAX ||
+	    (__u64)(bytes.end - bytes.data) < p->len)
+		return -1;
 	/* In this order: where the second is checked first, clang knows that the
 	 * first holds and leaves it out, and the verifier does not. */
 	if (!fits(&bytes, eth, sizeof(*eth)) ||
@@ -324,11 +400,7 @@ __attribute__((noinline)) int answer(struct xdp_md *ctx)
 	put_options(&pen, r);
 	if (fits(&bytes, pen.tcp, TCP_HEADER))
 		*(__sum16 *)(pen.tcp + TCP_CHECK_AT) = ~sum_fold(pen.sum);
-	/* Padding, which a driver need not clear. */
-	tail = bytes.data + (end & 127);
-	for (int i = 0; i < ETHERNET_MIN - 54; i++, tail++)
-		if (fits(&bytes, tail, 1))
-			*tail = 0;
+	wipe(&bytes, end, p->len);
 	return 0;
 }
 

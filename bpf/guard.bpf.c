@@ -84,7 +84,9 @@ stage enum verdict act(struct xdp_md *ctx, enum verdict v, int may_resize)
 	case ACTION_strip:
 		return strip(ctx, v) ? V_act_failed : v;
 	case ACTION_answer:
-		return !may_resize || answer(ctx) ? V_act_failed : v;
+		return (may_resize && resize(ctx)) || answer(ctx) ?
+			       V_act_failed :
+			       v;
 	default:
 		return v;
 	}

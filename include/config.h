@@ -149,12 +149,13 @@ struct settings {
 	/* Tags are stripped by the device before XDP while VLANs exist on it:
 	 * which device a packet is for can't be known, so nothing is ours. */
 	__u8 vlans_hidden;
-	/* The kernel takes the ACKs of our answers, and this entry point may
-	 * resize packets. */
+	/* The kernel takes the ACKs of our answers. */
 	__u8 can_answer;
-	/* It may resize packets, and a port is to be challenged where it can't
-	 * answer. */
+	/* A port is to be challenged where it can't. */
 	__u8 can_challenge;
+	/* This entry point may resize packets; else answers must fit into the
+	 * frames of their SYNs. */
+	__u8 may_resize;
 	/* With assume_listener: its SYN queue is above the upper mark. */
 	__u8 assume_pressure;
 	/* The clock is what user space wrote into its map. */
@@ -274,7 +275,7 @@ struct guard_record {
 	struct settings settings;
 	char alone_because[128]; /* why it is not chained */
 	char silent_because[48]; /* why it does not answer; empty where it does */
-	__u8 reserved[12]; /* zero */
+	__u8 reserved[11]; /* zero */
 };
 
 /* X(mode, meaning) */
@@ -303,7 +304,7 @@ _Static_assert(sizeof(struct port_policy) == 12, "shared with BPF maps");
 _Static_assert(sizeof(struct link_key) == 8, "shared with BPF maps");
 _Static_assert(sizeof(struct link) == 24, "shared with BPF maps");
 _Static_assert(sizeof(struct local_prefix) == 20, "shared with BPF maps");
-_Static_assert(sizeof(struct settings) == 10, "shared with BPF maps");
+_Static_assert(sizeof(struct settings) == 11, "shared with BPF maps");
 _Static_assert(sizeof(struct guard_record) == 256, "shared with BPF maps");
 _Static_assert(VERDICT_COUNT <= COUNTER_SLOTS, "a slot for each verdict");
 

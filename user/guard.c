@@ -341,14 +341,11 @@ static int open_program(struct attachment *a, bool chained, struct fault *f)
 {
 	a->config.chained = chained;
 	a->record.chained = chained;
-	a->config.settings.can_answer = a->acceptor.loaded && !chained;
+	a->config.settings.may_resize = !chained;
+	a->config.settings.can_answer = a->acceptor.loaded;
 	a->config.settings.can_challenge =
-		!chained && !a->config.settings.vlans_hidden &&
+		!a->config.settings.vlans_hidden &&
 		any_challenges(a->config.ports);
-	if (chained && a->acceptor.loaded)
-		snprintf(a->record.silent_because,
-			 sizeof(a->record.silent_because),
-			 "chained programs must not resize packets");
 	a->record.settings = a->config.settings;
 	return program_open(&a->program, &a->config, &a->maps, f);
 }

@@ -19,6 +19,7 @@
 struct judge {
 	struct program program;
 	struct shared shared;
+	struct program_config config;
 	struct counters before;
 	int no_ethernet;
 };
@@ -82,7 +83,9 @@ int judge_open(struct judge **out, const struct program_config *config,
 	none.shared = &judge->shared;
 	judge->no_ethernet = config->settings.no_ethernet;
 	program_catch_complaints();
-	err = program_open(&judge->program, config, &none, f) ?:
+	judge->config = *config;
+	judge->config.settings.may_resize = 1;
+	err = program_open(&judge->program, &judge->config, &none, f) ?:
 	      program_load(&judge->program, f);
 	if (!err) {
 		err = judge_set_keyring(judge, ring);

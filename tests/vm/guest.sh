@@ -53,6 +53,10 @@ make_net() {
 	in_client sysctl -w net.ipv4.tcp_fastopen=3 >/dev/null
 	tfo-server 8080 &
 	server=$!
+	# A veth sends on what comes back by XDP only to an end that has a
+	# program too.
+	bpftool prog load /root/counter.o /sys/fs/bpf/receiver type xdp &&
+		in_client bpftool net attach xdpdrv pinned /sys/fs/bpf/receiver dev c0
 }
 
 program_tests() {
@@ -72,6 +76,32 @@ guarded_connections() {
 	after=$(count s0 valid_current)
 	echo "valid_current $before, then $after"
 	[ "$after" -ge $((before + 2)) ]
+}
+
+acks() { # NAME
+	tfoguard stats -p s0 | awk -v ack="\"$1\":" \
+		'$1 == ack { found = 1 } found && $1 == "\"packets\":" { gsub(",", ""); print $2; exit }'
+}
+
+# Where the kernel takes the ACKs of answers, connections are made of them;
+# elsewhere the guard says so, and they are made all the same.
+answered() {
+	tfoguard attach s0 --port 8080,answer=always || return 1
+	before=$(count s0 answer_request)
+	for _ in 1 2 3; do
+		ip -n client tcp_metrics flush
+		fetch 10.99.0.2 || return 1
+	done
+	after=$(count s0 answer_request)
+	tfoguard status s0
+	tfoguard stats s0
+	echo "answered $before, then $after; accepted $(acks ack_accepted)"
+	if grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; then
+		[ $((after - before)) -eq 3 ] && [ "$(acks ack_accepted)" -ge 3 ]
+	else
+		[ "$after" = "$before" ] && status_says "bpf_sk_assign_tcp_reqsk"
+	fi || return 1
+	tfoguard attach s0
 }
 
 status_says() {
@@ -299,6 +329,7 @@ make_net
 check "attach, chained by libxdp" tfoguard attach s0
 check "status says chained" status_says '"chained": true'
 check "real connections keep 0-RTT" guarded_connections
+check "answered from the chain" answered
 check "another program joins and both count" chained_with_another
 check "exchanged under traffic, chained: each packet once" exchanged_under_traffic
 check "real connections after the exchange" guarded_connections
@@ -320,6 +351,7 @@ mv "$dispatcher" /root/
 check "attach without a dispatcher, alone" tfoguard attach s0
 check "status says alone, and why" status_says '"alone_because": "[^"]'
 check "real connections, alone" guarded_connections
+check "answered, alone" answered
 check "exchanged under traffic, alone: each packet once" exchanged_under_traffic
 check "detach leaves nothing" no_pins_and_no_program
 mv /root/xdp-dispatcher.o "$dispatcher"
