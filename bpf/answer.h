@@ -20,6 +20,7 @@
 #include "relieve.h"
 #include "secret.h"
 #include "syncookie.h"
+#include "window.h"
 
 #define ETHERNET_MIN 60 /* bytes of a frame without its checksum */
 #define ANSWER_TTL 64
@@ -159,7 +160,13 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	r->ack = be32(s->seq) + 1;
 	r->tsval = cookie.tsval;
 	r->tsecr = asked.tsval;
-	r->window = h->window;
+	/* By the MSS that the ACK will say, in whole segments: what is offered
+	 * beyond would be thrown away. */
+	r->window = receive_window(h->space,
+				   o.timestamps ?
+					   o.mss :
+					   syncookie_mss(
+						   syncookie_mss_index(o.mss)));
 	r->mss = offered_mss(ctx, s, h, t);
 	r->wscale = o.rcv_wscale;
 	if (h->has_key && (v == V_answer_request || v == V_answer_forged)) {

@@ -265,7 +265,7 @@ stage void hear_offer(const struct syn *s, const struct tcp_sock *listener,
 		     (ipv4->sysctl_tcp_ecn == 1 || ipv4->sysctl_tcp_ecn == 2 ?
 			      OFFER_ECN : 0);
 	h->mss = listener->rx_opt.user_mss;
-	h->window = receive_window(sk);
+	h->space = receive_space(sk);
 	h->wscale = receive_wscale(sk, ipv4, t);
 	if (!h->tfo_limit)
 		return;
@@ -368,7 +368,7 @@ stage void assume(const struct syn *s, struct heard *h)
 	h->can_answer = 1;
 	h->options = OFFER_MSS | OFFER_SACK | OFFER_TIMESTAMPS | OFFER_WSCALE |
 		     OFFER_ECN;
-	h->window = 65535;
+	h->space = 65536;
 	h->wscale = 7;
 	ring = ring_in_force();
 	if (ring && !key_is_empty(&ring->slot[KEY_current].secret)) {

@@ -117,7 +117,7 @@ struct heard {
 	__u32 options; /* OFFER_ bits that its sysctls allow */
 	__u32 ifindex; /* of the device that owns the address */
 	__u32 mss; /* the most that it may offer; 0: what the MTU allows */
-	__u32 window; /* bytes, as the SYN-ACK says it */
+	__u32 space; /* bytes that its buffer has for data */
 	__u32 wscale;
 };
 

@@ -17,17 +17,23 @@
 #define WSCALE_MAX 14
 
 /* Bytes. Half of the buffer is for overhead, as with tcp_adv_win_scale=1. */
-stage __u32 receive_window(const struct sock *sk)
+stage __u32 receive_space(const struct sock *sk)
 {
-	__u32 space = (__u32)sk->sk_rcvbuf / 2;
+	return (__u32)sk->sk_rcvbuf / 2;
+}
 
+/* Of it, whole segments of the client's. */
+stage __u32 receive_window(__u32 space, __u32 mss)
+{
+	if (space > mss)
+		space -= space % mss;
 	return space < WINDOW_MAX ? space : WINDOW_MAX;
 }
 
 stage __u32 receive_wscale(const struct sock *sk, const struct netns_ipv4 *ipv4,
 			   const struct tuning *t)
 {
-	__u32 space = (__u32)sk->sk_rcvbuf / 2;
+	__u32 space = receive_space(sk);
 	__u32 most = ipv4->sysctl_tcp_rmem[2], wscale = 0;
 
 	if (!(BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_RCVBUF_LOCK)) {

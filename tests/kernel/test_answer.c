@@ -173,6 +173,18 @@ static struct syncookie cookie_of(const struct agreed *a, bool ipv6,
 	return syncookie_make(&secret, flow, &o);
 }
 
+/* What the cookie says of the client's MSS. */
+static unsigned int remembered_mss(const struct agreed *a, bool ipv6)
+{
+	unsigned int mss = a->mss ?: 536;
+
+	if (ipv6 && mss < 1220)
+		mss = 1220;
+	if (offers(a, "ts"))
+		return mss;
+	return mss == 1200 ? 966 : mss == 9000 ? 8960 : mss;
+}
+
 static unsigned char *put_offers(unsigned char *at, const struct agreed *a,
 				 bool ipv6, __u32 tsval,
 				 const struct tfo_path *path)
@@ -211,7 +223,7 @@ static size_t build_answer(const struct frame *f, const struct agreed *a,
 	struct syncookie_flow flow;
 	struct syncookie cookie;
 	struct frame bare = *f;
-	unsigned int check;
+	unsigned int check, window;
 
 	if (!f->no_ethernet) {
 		link = 14;
@@ -261,7 +273,10 @@ static size_t build_answer(const struct frame *f, const struct agreed *a,
 	put32(tcp + 8, 0x10203041);
 	tcp[12] = (unsigned char)(tcp_len / 4 << 4);
 	tcp[13] = SYN | ACK | (a->ecn ? ECE : 0);
-	memset(tcp + 14, 0xff, 2);
+	/* What 64 KiB hold of whole segments that the ACK will say. */
+	window = 65536 - 65536 % remembered_mss(a, f->ipv6);
+	tcp[14] = (unsigned char)(window >> 8);
+	tcp[15] = (unsigned char)window;
 	memcpy(pseudo, ip + (f->ipv6 ? 8 : 12), 2 * n_address);
 	memcpy(pseudo + 2 * n_address, tcp, tcp_len);
 	check = checksum(pseudo, 2 * n_address + tcp_len,
