@@ -806,7 +806,7 @@ static void test_answer_ceiling(void **state)
 	/* IPv6 by /48. */
 	f.ipv6 = true;
 	for (int i = 0; i < 60; i++) {
-		snprintf(from, sizeof(from), "fd00:7:7:%x::1", i);
+		snprintf(from, sizeof(from), "fd00:7:7:%x00::1", i);
 		f.saddr = from;
 		expect(PRESSED, &f,
 		       i < 50 ? V_answer_plain : V_answer_ceiling);
