@@ -60,7 +60,7 @@ make_net() {
 }
 
 program_tests() {
-	for test in test_program test_look; do
+	for test in test_program test_look test_answer test_pressure; do
 		if "$test" >/tmp/out 2>&1; then
 			ok "$test: $(grep -c '^ok' /tmp/out) tests"
 		else
