@@ -164,7 +164,7 @@ static const struct row {
 	{ "signed, no Fast Open", { .options = MD5 " nop nop" }, V_plain_syn },
 	{ "signed, mode off",
 	  { .dport = OFF_PORT, .options = MD5 " nop nop", .data_len = 9 },
-	  V_signed_syn },
+	  V_port_off },
 	{ "signed, mode drop",
 	  { .dport = DROP_PORT, .options = MD5 " nop nop", .data_len = 9 },
 	  V_port_drop },
