@@ -28,8 +28,8 @@ char LICENSE[] SEC("license") = "GPL";
  * packets (tun). */
 const volatile __u8 no_ethernet = 0;
 
-/* An ACK that comes again within this time is not vouched for again: the
- * connection is being made on another CPU. */
+/* An ACK that comes again within this time may meet the first on another CPU:
+ * the kernel makes one connection and drops the rest. */
 #define MAKING_MS 200
 /* One that comes again later was refused behind us. */
 #define REFUSED_MS 64000
@@ -221,6 +221,23 @@ stage int is_repeated(const struct final_ack *a, const struct siphash_key *key,
 			state->replay * 1000U, now) != NEVER_SEEN;
 }
 
+/* What the kernel will do with an ACK that it is handed; whatever it is, without
+ * it the kernel would answer with a reset. */
+stage enum ack expected_of(const struct final_ack *a, const struct sock *sk,
+			   const struct siphash_key *key, __u64 now)
+{
+	__u32 ago;
+
+	/* Dropped, but by no firewall. */
+	if (sk->sk_ack_backlog > sk->sk_max_ack_backlog)
+		return A_ack_failed;
+	ago = seen_ago(flow_print(key, PRINT_VOUCHED, &a->flow), REFUSED_MS,
+		       now);
+	if (ago >= MAKING_MS)
+		note_outcome(a, key, ago != NEVER_SEEN, now);
+	return ago == NEVER_SEEN ? A_ack_accepted : A_ack_known;
+}
+
 stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 			 struct tcp_sock *listener, const struct tuning *t)
 {
@@ -229,7 +246,8 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 	const struct siphash_key *key;
 	__u64 now = clock_ns();
 	struct bpf_tcp_req_attrs attrs = {};
-	__u32 zero = 0, ago;
+	enum ack outcome;
+	__u32 zero = 0;
 
 	secrets = secrets_at(now);
 	key = bpf_map_lookup_elem(&master, &zero);
@@ -238,11 +256,7 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 	if (!is_vouched(a, sk, &sk->__sk_common.skc_net.net->ipv4, t, secrets) ||
 	    is_repeated(a, key, now))
 		return refuse(a, t, now);
-	ago = seen_ago(flow_print(key, PRINT_VOUCHED, &a->flow), REFUSED_MS,
-		       now);
-	if (ago < MAKING_MS)
-		return A_ack_known;
-	note_outcome(a, key, ago != NEVER_SEEN, now);
+	outcome = expected_of(a, sk, key, now);
 
 	attrs.mss = a->agreed.mss;
 	attrs.wscale_ok = a->agreed.snd_wscale != SYNCOOKIE_NO_WSCALE;
@@ -267,7 +281,7 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 		enter_proven(&source, prefix_of(a->packet.family, &a->flow.path),
 			     t, secrets, now);
 	}
-	return ago == NEVER_SEEN ? A_ack_accepted : A_ack_known;
+	return outcome;
 }
 
 stage struct bpf_sock *ack_socket(struct __sk_buff *skb, const struct final_ack *a)
