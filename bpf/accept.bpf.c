@@ -24,10 +24,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Written by user space before load, then frozen: the device hands us bare IP
- * packets (tun). */
-const volatile __u8 no_ethernet = 0;
-
 /* An ACK that comes again within this time may meet the first on another CPU:
  * the kernel makes one connection and drops the rest. */
 #define MAKING_MS 200
@@ -359,6 +355,21 @@ stage int may_be_answered(__u32 port, __u64 now)
 	return state && state->answered_until > clock_units(now);
 }
 
+/*
+ * Whether the packet begins with its IP header: on devices without Ethernet
+ * (tun), and on any where XDP runs in generic mode and copied the packet, for
+ * the copy has forgotten how long its link header is (Linux 6.9 and later).
+ */
+stage int is_bare(struct __sk_buff *skb, const struct bytes *bytes)
+{
+	__u64 ip[2];
+
+	return fits(bytes, bytes->data, sizeof(ip)) &&
+	       !bpf_skb_load_bytes_relative(skb, 0, ip, sizeof(ip),
+					    BPF_HDR_START_NET) &&
+	       load64(bytes->data) == ip[0] && load64(bytes->data + 8) == ip[1];
+}
+
 SEC("tc")
 int tfoguard_ack(struct __sk_buff *skb)
 {
@@ -372,7 +383,7 @@ int tfoguard_ack(struct __sk_buff *skb)
 	__u8 *tcp;
 
 	if (!may_be_answered(0, now) ||
-	    parse_link(&bytes, &p, no_ethernet, &proto))
+	    parse_link(&bytes, &p, is_bare(skb, &bytes), &proto))
 		return TC_ACT_UNSPEC;
 	if (proto == be16(ETH_P_IP) ? parse_ipv4(&bytes, &p) :
 	    proto == be16(ETH_P_IPV6) ? parse_ipv6(&bytes, &p) : V_not_tcp)

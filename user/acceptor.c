@@ -63,14 +63,14 @@ static int reuse_pin(struct bpf_map *map, const char *name)
 	return err;
 }
 
-static int open_one(struct acceptor *a, int bare, struct shared *shared)
+static int load(struct acceptor *a, struct shared *shared)
 {
 	struct counter_names names = { 0 };
-	struct accept_bpf *skel, *first = a->skel[0];
+	struct accept_bpf *skel;
 	__u32 zero = 0;
 	int err, fd;
 
-	a->skel[bare] = skel = accept_bpf__open();
+	a->skel = skel = accept_bpf__open();
 	if (!skel)
 		return -errno;
 	fd = pins_open(0, PIN_ACK_NAMES);
@@ -78,20 +78,12 @@ static int open_one(struct acceptor *a, int bare, struct shared *shared)
 		bpf_map_lookup_elem(fd, &zero, &names);
 		close(fd);
 	}
-	skel->rodata->no_ethernet = (__u8)bare;
 	err = assign_slots(skel, &names) ?:
-	      shared_reuse(shared, skel->obj);
-	if (err)
-		return err;
-	if (bare)
-		err = bpf_map__reuse_fd(skel->maps.ack_counters,
-					bpf_map__fd(first->maps.ack_counters)) ?:
-		      bpf_map__reuse_fd(skel->maps.ack_names,
-					bpf_map__fd(first->maps.ack_names));
-	else
-		err = reuse_pin(skel->maps.ack_counters, PIN_ACK_COUNTERS) ?:
-		      reuse_pin(skel->maps.ack_names, PIN_ACK_NAMES);
-	err = err ?: accept_bpf__load(skel) ?: shared_adopt(shared, skel->obj);
+	      shared_reuse(shared, skel->obj) ?:
+	      reuse_pin(skel->maps.ack_counters, PIN_ACK_COUNTERS) ?:
+	      reuse_pin(skel->maps.ack_names, PIN_ACK_NAMES) ?:
+	      accept_bpf__load(skel) ?:
+	      shared_adopt(shared, skel->obj);
 	if (!err && bpf_map_update_elem(bpf_map__fd(skel->maps.ack_names), &zero,
 					&names, BPF_ANY))
 		err = -errno;
@@ -106,21 +98,18 @@ int acceptor_open(struct acceptor *a, struct shared *shared,
 	memset(a, 0, sizeof(*a));
 	if (!acceptor_possible(why))
 		return -EOPNOTSUPP;
-	err = open_one(a, 0, shared) ?: open_one(a, 1, shared);
+	err = load(a, shared);
 	if (err) {
 		snprintf(why, WHY_SILENT_MAX, "its tc program can't be loaded: %s",
 			 strerror(-err));
 		acceptor_close(a);
-		return err;
 	}
-	a->loaded = true;
-	return 0;
+	return err;
 }
 
 void acceptor_close(struct acceptor *a)
 {
-	accept_bpf__destroy(a->skel[1]);
-	accept_bpf__destroy(a->skel[0]);
+	accept_bpf__destroy(a->skel);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -144,10 +133,9 @@ static int open_devices(void)
 
 /* Remembered before it is done: who is killed in between leaves a device that
  * is remembered and has nothing, and not the other way round. */
-static int attach_one(struct acceptor *a, int devices, unsigned int ifindex,
-		      bool bare)
+static int attach_one(struct acceptor *a, int devices, unsigned int ifindex)
 {
-	int prog = bpf_program__fd(a->skel[bare]->progs.tfoguard_ack), err;
+	int prog = bpf_program__fd(a->skel->progs.tfoguard_ack), err;
 	__u32 made = 0, key = ifindex;
 	bool made_now;
 
@@ -166,15 +154,14 @@ static int attach_one(struct acceptor *a, int devices, unsigned int ifindex,
 int acceptor_attach(struct acceptor *a, const struct interface *iface,
 		    char why[WHY_SILENT_MAX])
 {
-	bool bare = interface_kind(iface) == LINK_BARE_IP;
 	int devices = open_devices(), err = devices < 0 ? devices : 0;
 	const struct {
 		const char *name;
 		int fd;
 	} pins[] = {
 		{ PIN_ACK_COUNTERS,
-		  bpf_map__fd(a->skel[0]->maps.ack_counters) },
-		{ PIN_ACK_NAMES, bpf_map__fd(a->skel[0]->maps.ack_names) },
+		  bpf_map__fd(a->skel->maps.ack_counters) },
+		{ PIN_ACK_NAMES, bpf_map__fd(a->skel->maps.ack_names) },
 	};
 
 	for (int i = 0; !err && i < 2; i++) {
@@ -184,7 +171,7 @@ int acceptor_attach(struct acceptor *a, const struct interface *iface,
 	}
 	for (size_t i = 0; !err && i < iface->tables.n_rows; i++)
 		err = attach_one(a, devices,
-				 iface->tables.rows[i].link.ifindex, bare);
+				 iface->tables.rows[i].link.ifindex);
 	if (devices >= 0)
 		close(devices);
 	if (err)

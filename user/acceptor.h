@@ -17,8 +17,7 @@
 #define WHY_SILENT_MAX 48
 
 struct acceptor {
-	struct accept_bpf *skel[2]; /* for Ethernet, for bare IP */
-	bool loaded;
+	struct accept_bpf *skel; /* NULL where there is none */
 };
 
 /* Whether the kernel has what it takes; else @why says what is missing. */

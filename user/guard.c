@@ -342,7 +342,7 @@ static int open_program(struct attachment *a, bool chained, struct fault *f)
 	a->config.chained = chained;
 	a->record.chained = chained;
 	a->config.settings.may_resize = !chained;
-	a->config.settings.can_answer = a->acceptor.loaded;
+	a->config.settings.can_answer = a->acceptor.skel != NULL;
 	a->config.settings.can_challenge =
 		!a->config.settings.vlans_hidden &&
 		any_challenges(a->config.ports);
