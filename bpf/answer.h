@@ -279,28 +279,38 @@ stage __u64 turn_ipv6(struct ipv6hdr *ip, __u32 tcp_len)
 	return sum;
 }
 
-/* Makes the frame as long as its answer. Not 0 where it could not. */
-__attribute__((noinline)) int resize(struct xdp_md *ctx)
+/* Makes the frame as long as an answer of these options. Not 0 where the driver
+ * left no room to grow. */
+stage long resize_for(struct xdp_md *ctx, struct packet *p, __u32 options)
 {
-	struct scratch *w = the_scratch();
-	__u32 end, size, linear;
+	__u32 end = answer_end(p, options), size = end, linear;
 
-	if (!w)
-		return -1;
-	size = end = answer_end(&w->packet, w->reply.options);
 	if (!settings.no_ethernet && size < ETHERNET_MIN)
-		size = w->packet.len < ETHERNET_MIN ? w->packet.len :
-						      ETHERNET_MIN;
+		size = p->len < ETHERNET_MIN ? p->len : ETHERNET_MIN;
 	if (size < end)
 		size = end;
 	/* In several buffers, it would be the last one that grows. */
 	linear = ctx->data_end - ctx->data;
-	if (linear < w->packet.len && linear < size)
+	if ((linear < p->len && linear < size) ||
+	    bpf_xdp_adjust_tail(ctx, (int)size - (int)p->len))
 		return -1;
-	if (bpf_xdp_adjust_tail(ctx, (int)size - (int)w->packet.len))
-		return -1;
-	w->packet.len = size;
+	p->len = size;
 	return 0;
+}
+
+__attribute__((noinline)) int resize(struct xdp_md *ctx)
+{
+	struct scratch *w = the_scratch();
+
+	if (!w)
+		return -1;
+	if (!resize_for(ctx, &w->packet, w->reply.options))
+		return 0;
+	/* A cookie is not worth an entry in the SYN queue. */
+	if (!(w->reply.options & OFFER_COOKIE))
+		return -1;
+	w->reply.options &= ~(OFFER_COOKIE | OFFER_COOKIE_EXP);
+	return resize_for(ctx, &w->packet, w->reply.options) ? -1 : 0;
 }
 
 struct wipe_walk {
