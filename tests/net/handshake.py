@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Opens a connection by hand, with its first segments in an order of one's own:
+
+    handshake.py iface=I mac=M from=A to=A dport=N order=WORD,WORD…
+                 [timestamps=1] [wait=SECONDS]
+
+The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
+its FIN, "again" the SYN once more, "pause" a moment. Prints "served" where the
+data came back, "reset" where an RST did, else "nothing".
+"""
+import random
+import socket
+import sys
+import time
+
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+
+DATA = b"the first words"
+RST = 4
+OWN_MAC = "02:00:00:00:00:99"
+
+option = dict(word.split("=", 1) for word in sys.argv[1:])
+six = ":" in option["to"]
+sport, dport = random.randint(1024, 65535), int(option["dport"])
+isn = random.getrandbits(32)
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+wire.bind((option["iface"], 3))
+
+
+def send(flags, seq, ack=0, data=b"", options=()):
+    ip = (IPv6 if six else IP)(src=option["from"], dst=option["to"])
+    wire.send(bytes(Ether(dst=option["mac"], src=OWN_MAC) / ip / TCP(
+        sport=sport, dport=dport, flags=flags, seq=seq % 2**32, ack=ack,
+        options=list(options)) / data))
+
+
+def receive(seconds):
+    """The next segment from the server, or None."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        wire.settimeout(left)
+        try:
+            packet = Ether(wire.recv(1 << 16))
+        except socket.timeout:
+            return None
+        if TCP in packet and (packet[TCP].sport, packet[TCP].dport) == (dport, sport):
+            return packet
+    return None
+
+
+def main():
+    wait = float(option.get("wait", 2))
+    offer = [("MSS", 1400)]
+    if "timestamps" in option:
+        offer += [("SAckOK", b""), ("Timestamp", (1000, 0)), ("WScale", 5)]
+    send("S", isn, options=offer)
+    answer = receive(wait)
+    if answer is None:
+        return "no answer"
+    ack = (answer[TCP].seq + 1) % 2**32
+    stamps = [("Timestamp", (1001, dict(answer[TCP].options)["Timestamp"][0]))] \
+        if "timestamps" in option else []
+    for word in option["order"].split(","):
+        if word == "ack":
+            send("A", isn + 1, ack, options=stamps)
+        elif word == "data":
+            send("PA", isn + 1, ack, DATA, stamps)
+        elif word == "end":
+            send("FA", isn + 1 + len(DATA), ack, options=stamps)
+        elif word == "again":
+            send("S", isn, options=offer)
+        else:
+            time.sleep(0.3)
+    while packet := receive(wait):
+        if packet[TCP].flags & RST:
+            return "reset"
+        if bytes(packet[TCP].payload)[:len(DATA)] == DATA:
+            send("R", isn + 2 + len(DATA), packet[TCP].ack)
+            return "served"
+    return "nothing"
+
+
+print(main())
