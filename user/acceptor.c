@@ -175,7 +175,7 @@ int acceptor_attach(struct acceptor *a, const struct interface *iface,
 	if (devices >= 0)
 		close(devices);
 	if (err)
-		snprintf(why, WHY_SILENT_MAX, "tc refused its program: %s",
+		snprintf(why, WHY_SILENT_MAX, "tc refused it: %s",
 			 strerror(-err));
 	return err;
 }
