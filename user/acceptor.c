@@ -180,6 +180,32 @@ int acceptor_attach(struct acceptor *a, const struct interface *iface,
 	return err;
 }
 
+bool acceptor_is_on(const struct interface *iface)
+{
+	for (size_t i = 0; i < iface->tables.n_rows; i++)
+		if (!tc_is_attached(iface->tables.rows[i].link.ifindex))
+			return false;
+	return true;
+}
+
+void acceptor_withhold(struct tables *t)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->n_rows; i++) {
+		struct link_row row = t->rows[i];
+
+		if (!tc_is_attached(row.link.ifindex)) {
+			if (row.key.tag[0])
+				continue;
+			/* The untagged one stays, as no device's. */
+			row.link = (struct link){ 0 };
+		}
+		t->rows[kept++] = row;
+	}
+	t->n_rows = kept;
+}
+
 static bool is_wanted(const struct acceptor_device *wanted, size_t n,
 		      unsigned int ifindex)
 {

@@ -32,6 +32,13 @@ void acceptor_close(struct acceptor *);
 int acceptor_attach(struct acceptor *, const struct interface *iface,
 		    char why[WHY_SILENT_MAX]);
 
+/* Whether each device of @iface has it. */
+bool acceptor_is_on(const struct interface *iface);
+
+/* Takes out of the tables what is for a device that has it not: nothing there
+ * is ours, so that nothing there is answered. */
+void acceptor_withhold(struct tables *);
+
 /* A device that needs it. */
 struct acceptor_device {
 	unsigned int ifindex;

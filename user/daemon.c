@@ -101,12 +101,14 @@ static void set_lists(struct daemon *d)
 static void look(struct daemon *d)
 {
 	uint64_t now;
+	double seconds;
 
 	sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+	seconds = (double)now / (double)USEC;
 	privileges_raise();
-	wards_look(d->wards, (double)now / (double)USEC);
+	wards_look(d->wards, seconds);
 	if (!d->refresh_in--) {
-		wards_refresh(d->wards);
+		wards_refresh(d->wards, seconds);
 		d->refresh_in = REFRESH_LOOKS;
 	}
 	set_lists(d);

@@ -984,12 +984,68 @@ int guard_tables(unsigned int ifindex, struct tables *tables)
 	return err;
 }
 
-static int refresh(const struct interface *iface, struct fault *f)
+/* Devices that are new get what takes the ACKs before the tables say that they
+ * are ours; where they can't have it, the tables must not say so. */
+static int extend_acceptor(struct interface *iface, struct fault *f)
+{
+	char why[WHY_SILENT_MAX];
+	struct acceptor acceptor;
+	struct shared shared;
+	int err;
+
+	if (acceptor_is_on(iface))
+		return 0;
+	err = shared_open(&shared);
+	if (err)
+		return cannot_read(err, f);
+	err = acceptor_open(&acceptor, &shared, why);
+	if (!err) {
+		err = acceptor_attach(&acceptor, iface, why);
+		acceptor_close(&acceptor);
+	}
+	shared_close(&shared);
+	if (!err)
+		return 0;
+	acceptor_withhold(&iface->tables);
+	fault_advise(f, "attach it again, which lets it guard without answers");
+	return fault_fail(f, EXIT_PARTLY, ESTALE,
+			  "a device that is new can't take the ACKs of "
+			  "answers, and is not guarded: %s",
+			  why);
+}
+
+/* What was frozen into the program when it was loaded. */
+static int check_settings(const struct guard_record *record,
+			  const struct interface *iface, struct fault *f)
+{
+	const struct settings *settings = &record->settings;
+	const char *what = NULL;
+	char route[64];
+	int take_data = interface_routes_take_data(route, sizeof(route));
+
+	if (settings->vlans_hidden != iface->vlans_hidden)
+		what = iface->vlans_hidden ?
+			       "VLAN tags are stripped before XDP now" :
+			       "VLAN tags are no longer stripped before XDP";
+	else if (take_data >= 0 && settings->routes_take_data != take_data)
+		what = take_data ? "a route takes data without a cookie now" :
+				   "no route takes data without a cookie "
+				   "any more";
+	if (!what)
+		return 0;
+	fault_advise(f, "attach it again, which exchanges the program");
+	return fault_fail(f, EXIT_PARTLY, ESTALE,
+			  "its program was loaded for what is no longer "
+			  "true: %s",
+			  what);
+}
+
+static int refresh(struct interface *iface, struct fault *f)
 {
 	struct guard_record record;
 	struct table_maps maps;
 	__u32 zero = 0;
-	int err;
+	int err, stale = 0;
 
 	owned int fd = pins_open(iface->ifindex, PIN_RECORD);
 	if (fd < 0)
@@ -997,6 +1053,10 @@ static int refresh(const struct interface *iface, struct fault *f)
 	err = read_record(iface->ifindex, &record, f);
 	if (err)
 		return err;
+	if (record.settings.can_answer)
+		stale = extend_acceptor(iface, f);
+	if (stale && stale != -ESTALE)
+		return stale;
 	err = open_tables(iface->ifindex, &maps);
 	if (err >= 0)
 		err = tables_write(&maps, &iface->tables);
@@ -1006,7 +1066,10 @@ static int refresh(const struct interface *iface, struct fault *f)
 	if (err)
 		return err;
 	snprintf(record.ifname, sizeof(record.ifname), "%s", iface->name);
-	return bpf_map_update_elem(fd, &zero, &record, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(fd, &zero, &record, BPF_ANY))
+		return -errno;
+	tidy_acceptors(0);
+	return stale ?: check_settings(&record, iface, f);
 }
 
 int guard_refresh(const char *ifname, struct fault *f)
@@ -1016,6 +1079,7 @@ int guard_refresh(const char *ifname, struct fault *f)
 	int err;
 
 	fault_tried(f, "tell the guard of %s its addresses", ifname);
+	program_catch_complaints();
 
 	/* Else an attach under way would put older ones in their place. */
 	owned int locked = lock_take(f);

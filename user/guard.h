@@ -54,7 +54,7 @@ int guard_each(const char *ifname,
 /*
  * Writes the tables of an attached guard again (user/tables.h), for when an
  * address, a MAC, a VLAN, a master or the name has changed; the program stays.
- * Settings that the program was loaded with need a guard_attach().
+ * -ESTALE where only a guard_attach() can make good what has changed.
  */
 int guard_refresh(const char *ifname, struct fault *);
 

@@ -12,6 +12,9 @@
  */
 int tc_attach(unsigned int ifindex, int prog_fd, bool *made_qdisc);
 
+/* Whether one of ours is there. */
+bool tc_is_attached(unsigned int ifindex);
+
 /* Takes it off, and the qdisc if @remove_qdisc and it is empty then. Fine where
  * nothing is there any more. */
 int tc_detach(unsigned int ifindex, bool remove_qdisc);

@@ -379,13 +379,21 @@ void wards_look(struct wards *wards, double now)
 		forget(wards);
 }
 
-void wards_refresh(struct wards *wards)
+void wards_refresh(struct wards *wards, double now)
 {
 	for (struct ward *w = wards->first; w; w = w->next) {
 		struct fault f = { 0 };
+		int err;
 
-		if (w->ifindex && !w->doubtful && guard_refresh(w->name, &f))
+		if (!w->ifindex || w->doubtful || w->pending)
+			continue;
+		err = guard_refresh(w->name, &f);
+		if (err)
 			log_fault(LOG_LEVEL_warning, w->name, &f);
+		if (err == -ESTALE) {
+			w->pending = true;
+			attach(wards, w, now);
+		}
 	}
 }
 

@@ -41,8 +41,9 @@ int wards_configure(struct wards *, const struct ward_plan *, size_t n,
  * clock that never goes back. Logs what it finds and does. */
 void wards_look(struct wards *, double now);
 
-/* Tells the guards the addresses, MACs and VLANs of now. Logs what fails. */
-void wards_refresh(struct wards *);
+/* Tells the guards the addresses, MACs and VLANs of now, and exchanges those
+ * whose programs were loaded for something else. Logs what fails. */
+void wards_refresh(struct wards *, double now);
 
 /* Try at once what waits after a failure. */
 void wards_hurry(struct wards *);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <net/if.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +125,70 @@ static void test_links(void **state)
 	refresh("s0");
 }
 
+static int said(const char *command)
+{
+	return system(command);
+}
+
+#define ON(device) "tc filter show dev " device " ingress | grep -q tfoguard_ack"
+
+/* Who owns the addresses takes the ACKs, and nobody else. */
+static void test_acceptors(void **state)
+{
+	(void)state;
+	assert_true(status_of("s0").record.settings.can_answer);
+	assert_int_equal(said(ON("s0")), 0);
+	run("ip link add br0 type bridge && ip link set s0 master br0");
+	refresh("s0");
+	assert_int_equal(said(ON("br0")), 0);
+	assert_int_not_equal(said(ON("s0")), 0);
+	run("ip link set s0 nomaster");
+	refresh("s0");
+	assert_int_equal(said(ON("s0")), 0);
+	assert_int_not_equal(said(ON("br0")), 0);
+	run("tc qdisc del dev s0 clsact");
+	refresh("s0");
+	assert_int_equal(said(ON("s0")), 0);
+	run("ip link del br0");
+}
+
+/* A device that can't take them gets no answers. */
+static void test_refused_acceptor(void **state)
+{
+	struct fault f = { 0 };
+	struct tables held;
+
+	(void)state;
+	run("ip link add br0 type bridge && tc qdisc add dev br0 clsact && "
+	    "tc filter add dev br0 ingress pref 7413 handle 0x7f0 bpf "
+	    "bytecode '1,6 0 0 0,' && ip link set s0 master br0");
+	assert_int_equal(guard_refresh("s0", &f), -ESTALE);
+	assert_int_equal(f.exit, EXIT_PARTLY);
+	assert_int_equal(guard_tables(if_nametoindex("s0"), &held), 0);
+	assert_int_equal(held.n_rows, 1);
+	assert_int_equal(held.rows[0].link.ifindex, 0);
+	assert_int_equal(held.rows[0].link.mac[0], 0);
+	assert_int_equal(held.rows[0].link.mac[1], 0);
+	tables_free(&held);
+	run("ip link del br0");
+	refresh("s0");
+	assert_int_equal(said(ON("s0")), 0);
+}
+
+/* A program that was loaded for other routes must be exchanged. */
+static void test_settings(void **state)
+{
+	struct fault f = { 0 };
+
+	(void)state;
+	run("ip link set s0 up && ip route add 198.51.100.0/24 dev s0 "
+	    "fastopen_no_cookie 1");
+	assert_int_equal(guard_refresh("s0", &f), -ESTALE);
+	assert_int_equal(f.exit, EXIT_PARTLY);
+	run("ip route del 198.51.100.0/24");
+	refresh("s0");
+}
+
 /* What is stale in the map of VLANs goes, whatever it is. */
 static void test_stale_vlan(void **state)
 {
@@ -159,6 +224,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_acceptors),
+		cmocka_unit_test(test_refused_acceptor),
+		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_stale_vlan),
 		cmocka_unit_test(test_name_and_program),
 	};
