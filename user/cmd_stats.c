@@ -142,16 +142,19 @@ static json_t *acks_json(void)
 	return acks;
 }
 
+static bool is_guarded(__u16 port, void *arg)
+{
+	const struct guard_status *s = arg;
+	struct port_policy policy;
+
+	return !guard_port(s->record.ifindex, port, &policy) &&
+	       policy.mode != PORT_unguarded;
+}
+
 static int read_pressure(const struct guard_status *s, struct pressure **list,
 			 size_t *n)
 {
-	struct port_policy *ports = calloc(PORT_COUNT, sizeof(*ports));
-	int err = ports ? guard_ports(s->record.ifindex, ports) : -ENOMEM;
-
-	if (!err)
-		err = pressure_read(ports, list, n);
-	free(ports);
-	return err;
+	return pressure_read(is_guarded, (void *)s, list, n);
 }
 
 static json_t *ports_json(const struct guard_status *s)

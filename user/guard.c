@@ -1114,6 +1114,16 @@ int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT])
 	return err;
 }
 
+int guard_port(unsigned int ifindex, __u16 port, struct port_policy *policy)
+{
+	owned int fd = pins_open(ifindex, PIN_PORTS);
+	__u32 key = port;
+
+	if (fd < 0)
+		return fd;
+	return bpf_map_lookup_elem(fd, &key, policy) ? -errno : 0;
+}
+
 struct counter guard_counter(const struct guard_status *status,
 			     const char *verdict, enum family family)
 {

@@ -61,8 +61,9 @@ int guard_refresh(const char *ifname, struct fault *);
 /* The tables that an attached guard goes by. Free with tables_free(). */
 int guard_tables(unsigned int ifindex, struct tables *);
 
-/* The policy of each port of an attached guard. */
+/* The policy of each port of an attached guard, and of one. */
 int guard_ports(unsigned int ifindex, struct port_policy ports[PORT_COUNT]);
+int guard_port(unsigned int ifindex, __u16 port, struct port_policy *);
 
 /* The total of a verdict and family, found by its name. */
 struct counter guard_counter(const struct guard_status *, const char *verdict,

@@ -55,15 +55,17 @@ static int iterate(struct listeners_bpf *skel, struct listener **list,
 
 int listeners_read(struct listener **list, size_t *n)
 {
-	struct listeners_bpf *skel = listeners_bpf__open_and_load();
+	/* Loading takes tens of milliseconds, and a daemon asks often. */
+	static struct listeners_bpf *skel;
 	int err;
 
 	*list = NULL;
 	*n = 0;
 	if (!skel)
+		skel = listeners_bpf__open_and_load();
+	if (!skel)
 		return -errno;
 	err = iterate(skel, list, n);
-	listeners_bpf__destroy(skel);
 	if (err) {
 		free(*list);
 		*list = NULL;

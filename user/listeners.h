@@ -10,7 +10,8 @@
 /*
  * One for each socket: a reuseport group has as many as it has members. The
  * list is the caller's to free. Negative errno, and nothing to free, where the
- * kernel does not let us look (it takes CAP_BPF and CAP_PERFMON).
+ * kernel does not let us look (it takes CAP_BPF and CAP_PERFMON). What is loaded
+ * for the first look stays for the next.
  */
 int listeners_read(struct listener **list, size_t *n);
 

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "listeners.h"
-#include "ports.h"
 #include "shared.h"
 
 /* As share_of() of bpf/relieve.h does. */
@@ -71,8 +70,8 @@ static bool is_stopped(const struct port_state *state)
 	       ((__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec) >> 30;
 }
 
-int pressure_read(const struct port_policy *ports, struct pressure **list,
-		  size_t *n)
+int pressure_read(bool (*is_guarded)(__u16 port, void *arg), void *arg,
+		  struct pressure **list, size_t *n)
 {
 	struct listener *listeners;
 	struct port_state state;
@@ -87,7 +86,7 @@ int pressure_read(const struct port_policy *ports, struct pressure **list,
 		return err;
 	*list = calloc(n_listeners ?: 1, sizeof(**list));
 	for (size_t i = 0; *list && i < n_listeners; i++)
-		if (ports[listeners[i].port].mode != PORT_unguarded)
+		if (is_guarded(listeners[i].port, arg))
 			add(place_of(*list, n, listeners[i].port),
 			    &listeners[i], &tuning);
 	free(listeners);

@@ -18,9 +18,9 @@ struct pressure {
 	bool stopped; /* answers, since their ACKs are refused behind us */
 };
 
-/* By port in rising order; of ports with a mode but unguarded. The list is the
- * caller's to free. Negative errno where the kernel does not let us look. */
-int pressure_read(const struct port_policy *ports, struct pressure **list,
-		  size_t *n);
+/* By port in rising order; of ports with a listener that are guarded. The list is
+ * the caller's to free. Negative errno where the kernel does not let us look. */
+int pressure_read(bool (*is_guarded)(__u16 port, void *arg), void *arg,
+		  struct pressure **list, size_t *n);
 
 #endif
