@@ -12,6 +12,7 @@
 #include "acceptor.h"
 #include "guard.h"
 #include "kernel.h"
+#include "pressure.h"
 #include "program.h"
 #include "ring.h"
 #include "tcpext.h"
@@ -23,6 +24,8 @@ struct moment {
 	bool out_of_memory;
 	struct guard_status *guards; /* of interfaces that are there */
 	size_t n_guards;
+	struct pressure *pressures; /* of ports that any of them guards */
+	size_t n_pressures;
 	time_t now;
 	bool has_ring;
 	bool drift;
@@ -121,6 +124,51 @@ static void collect_acks(struct moment *m)
 			label(s, 1, "result", names.name[i]);
 		}
 	}
+}
+
+static void add_port(struct moment *m, enum metric metric,
+		     const struct pressure *p, double value)
+{
+	char port[8];
+
+	snprintf(port, sizeof(port), "%u", p->port);
+	label(add(m, metric, value), 0, "port", port);
+}
+
+static void collect_pressure(struct moment *m)
+{
+	for (size_t i = 0; i < m->n_pressures; i++)
+		add_port(m, METRIC_pressure, &m->pressures[i],
+			 m->pressures[i].pressure);
+}
+
+static double ratio(__u32 queue, __u32 limit)
+{
+	return (double)queue / (limit ?: 1);
+}
+
+static void collect_syn_queue(struct moment *m)
+{
+	for (size_t i = 0; i < m->n_pressures; i++)
+		add_port(m, METRIC_syn_queue, &m->pressures[i],
+			 ratio(m->pressures[i].syn_queue,
+			       m->pressures[i].syn_limit));
+}
+
+static void collect_tfo_queue(struct moment *m)
+{
+	for (size_t i = 0; i < m->n_pressures; i++)
+		if (m->pressures[i].tfo_limit)
+			add_port(m, METRIC_tfo_queue, &m->pressures[i],
+				 ratio(m->pressures[i].tfo_queue,
+				       m->pressures[i].tfo_limit));
+}
+
+static void collect_answers_stopped(struct moment *m)
+{
+	for (size_t i = 0; i < m->n_pressures; i++)
+		add_port(m, METRIC_answers_stopped, &m->pressures[i],
+			 m->pressures[i].stopped);
 }
 
 static bool is_among(const struct moment *m, const char *ifname)
@@ -320,6 +368,19 @@ static int read_keys(struct moment *m)
 	return err;
 }
 
+static bool is_guarded(__u16 port, void *arg)
+{
+	const struct moment *m = arg;
+	struct port_policy policy;
+
+	for (size_t g = 0; g < m->n_guards; g++)
+		if (m->guards[g].held &&
+		    !guard_port(m->guards[g].record.ifindex, port, &policy) &&
+		    policy.mode != PORT_unguarded)
+			return true;
+	return false;
+}
+
 int metrics_collect(struct samples *samples,
 		    const struct metrics_daemon *daemon, struct fault *f)
 {
@@ -341,8 +402,12 @@ int metrics_collect(struct samples *samples,
 			   strerror(-err));
 		goto out;
 	}
+	/* Where the kernel does not let us look, they are left out. */
+	if (m.n_guards)
+		pressure_read(is_guarded, &m, &m.pressures, &m.n_pressures);
 	for (int i = 0; i < METRIC_COUNT; i++)
 		collectors[i](&m);
+	free(m.pressures);
 	if (m.out_of_memory)
 		err = fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
 out:

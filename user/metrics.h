@@ -22,6 +22,17 @@
 	  "Bytes of whole frames received, by verdict.")                       \
 	X(tfoguard_acks_total, counter, acks,                                  \
 	  "Segments that met a listener while ACKs of answers may come.")      \
+	X(tfoguard_pressure, gauge, pressure,                                  \
+	  "Share of a guarded port's unproven SYNs that is answered in the "   \
+	  "kernel's place, 0 to 1.")                                           \
+	X(tfoguard_syn_queue_ratio, gauge, syn_queue,                          \
+	  "How full the fullest SYN queue of a guarded port is; above 1 the "  \
+	  "kernel takes no Fast Open.")                                        \
+	X(tfoguard_tfo_queue_ratio, gauge, tfo_queue,                          \
+	  "How full the fullest Fast Open queue of a guarded port is.")        \
+	X(tfoguard_answers_stopped, gauge, answers_stopped,                    \
+	  "1 where a guarded port is not answered for, since its ACKs are "    \
+	  "refused behind the guard.")                                         \
 	X(tfoguard_attached, gauge, attached,                                  \
 	  "1 where the guard's program is on the interface, 0 where it "       \
 	  "should be.")                                                        \

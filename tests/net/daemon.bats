@@ -353,10 +353,12 @@ foreign_program() {
 	says "started"
 	kill -HUP "$daemon"
 	wait_for reloads 1
+	scrape() { get --cacert "$BATS_TEST_TMPDIR/cert.pem" -o /dev/null https://127.0.0.1:9435/metrics; }
+	scrape
 	fds=$(ls "/proc/$daemon/fd" | wc -l)
 	pins=$(find $PINS)
 	for ((i = 2; i <= RELOADS; i++)); do
-		get --cacert "$BATS_TEST_TMPDIR/cert.pem" -o /dev/null https://127.0.0.1:9435/metrics
+		scrape
 		kill -HUP "$daemon"
 		wait_for reloads $i
 	done

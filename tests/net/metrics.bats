@@ -63,6 +63,33 @@ value() { metrics | awk -v s="$1" '$1 == s { print $2; found = 1 } END { exit !f
 	[ "$(value "$series")" = "$(kernel_counters | awk '$1 == "TcpExtTCPFastOpenCookieReqd" { print $2 }')" ]
 }
 
+@test "pressure and queues of guarded ports are those of stats" {
+	serve 8081 fastopen=4 backlog=16
+	guarded s0 --port 8081,answer=never
+	half_open() { at_client "$HERE/doctor-syn.py" 10.99.0.77 10.99.0.2 "$@"; }
+	[ "$(value 'tfoguard_pressure{port="8081"}')" = 0 ]
+	half_open 8081 1 "$(cookie 10.99.0.77 10.99.0.2)"
+	[ "$(value 'tfoguard_tfo_queue_ratio{port="8081"}')" = 0.25 ]
+	half_open 8081 4
+	[ "$(value 'tfoguard_syn_queue_ratio{port="8081"}')" = "$(stats |
+		jq '.ports[] | select(.port == 8081) | .syn_queue / .syn_limit')" ]
+	pressure=$(value 'tfoguard_pressure{port="8081"}')
+	[ "$pressure" = "$(stats | jq '.ports[] | select(.port == 8081) | .pressure')" ]
+	awk -v p="$pressure" 'BEGIN { exit !(p > 0 && p < 1) }'
+	serve 8082 fastopen=4
+	no value 'tfoguard_pressure{port="8082"}'
+}
+
+@test "answers that are stopped are told" {
+	guarded s0
+	serve 8083 fastopen=4
+	[ "$(value 'tfoguard_answers_stopped{port="8083"}')" = 0 ]
+	# stopped_until, far ahead; 8083 is 0x1f93
+	bpftool map update pinned "$(echo $PINS/*/port_states)" \
+		key hex 93 1f 00 00 value hex 00 00 00 00 00 00 00 00 ff ff ff 7f 00 00 00 00
+	[ "$(value 'tfoguard_answers_stopped{port="8083"}')" = 1 ]
+}
+
 @test "a key of the kernel's that the ring lacks is drift" {
 	[ "$(value tfoguard_key_drift)" = 0 ]
 	[ "$(value 'tfoguard_key_age_seconds{slot="current"}')" -lt 100 ]
