@@ -75,6 +75,7 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u8 fastopen_no_cookie : 1;
+	__u8 is_mptcp : 1; /* only where the kernel was built with it */
 };
 
 /* What the kernel calls the program with, once for each socket. */
@@ -114,6 +115,8 @@ static __always_inline void read_queues(struct listener *to,
 	to->fastopen_queue = (__u32)queue->fastopenq.qlen;
 	to->fastopen_limit = (__u32)queue->fastopenq.max_qlen;
 	to->no_cookie = BPF_CORE_READ_BITFIELD(from, fastopen_no_cookie);
+	if (bpf_core_field_exists(from->is_mptcp))
+		to->mptcp = BPF_CORE_READ_BITFIELD(from, is_mptcp);
 	if (!own)
 		return;
 	to->own_key = 1;

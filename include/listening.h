@@ -19,7 +19,8 @@ struct listener {
 	 * place of the namespace's; and its primary is all zeros. */
 	__u8 own_key;
 	__u8 own_key_zero;
-	__u16 reserved; /* zero */
+	__u8 mptcp; /* Multipath TCP: it is never answered for */
+	__u8 reserved; /* zero */
 	__u32 backlog; /* limit of the SYN queue and of the accept queue */
 	__u32 syn_queue; /* the kernel sends SYN cookies when above the limit */
 	__u32 accept_queue; /* full when above the limit */

@@ -483,6 +483,82 @@ static bool check_accept_queue_full(const struct survey *s, struct finding *f)
 		   enumerated(&names));
 }
 
+static bool is_guarded_port(const struct survey *s, __u16 port)
+{
+	for (size_t i = 0; i < s->n_guarded; i++)
+		if (s->guarded[i].port == port)
+			return true;
+	return false;
+}
+
+/* Below this, a handful of clients on their way is pressure. */
+#define BACKLOG_LEAST 16
+
+static bool check_small_backlog(const struct survey *s, struct finding *f)
+{
+	struct enumeration names = { 0 };
+	char name[64];
+
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		const struct listener *l = &s->listeners[i];
+
+		if (!takes_fastopen(l) || l->backlog >= BACKLOG_LEAST ||
+		    !is_guarded_port(s, l->port))
+			continue;
+		write_name(l, name);
+		enumerate(&names, "%s (%u)", name, l->backlog);
+	}
+	if (!names.n)
+		return false;
+	advise_longer(s, f,
+		      "restart the server with a longer one (nginx: \"listen "
+		      "443 backlog=4096\")",
+		      BACKLOG_LEAST);
+	return say(f, "the backlog is so short on %s that a few clients at "
+		      "once put it under pressure",
+		   enumerated(&names));
+}
+
+static bool check_mptcp_listener(const struct survey *s, struct finding *f)
+{
+	struct enumeration names = { 0 };
+	char name[64];
+
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		if (!takes_fastopen(&s->listeners[i]) ||
+		    !s->listeners[i].mptcp ||
+		    !is_guarded_port(s, s->listeners[i].port))
+			continue;
+		write_name(&s->listeners[i], name);
+		enumerate(&names, "%s", name);
+	}
+	if (!names.n)
+		return false;
+	advise(f, "have the server listen by plain TCP (programs in Go: "
+		  "GODEBUG=multipathtcp=0), and restart it");
+	return say(f, "%s listens by Multipath TCP, whose SYN-ACKs only the "
+		      "kernel can make: under a flood its SYN queue fills, and "
+		      "Fast Open ends",
+		   enumerated(&names));
+}
+
+static bool check_answers_stopped(const struct survey *s, struct finding *f)
+{
+	struct enumeration ports = { 0 };
+
+	for (size_t i = 0; i < s->n_guarded; i++)
+		if (s->guarded[i].stopped)
+			enumerate(&ports, "%u", s->guarded[i].port);
+	if (!ports.n)
+		return false;
+	advise(f, "let a firewall that tracks connections take ACKs whose SYN "
+		  "it never saw, and a balancer send both to the same host; "
+		  "answers begin again by themselves within a minute or two");
+	return say(f, "SYNs are not answered from the driver for port %s: the "
+		      "ACKs of such answers were refused behind the guard",
+		   enumerated(&ports));
+}
+
 /* ---- routes and rules --------------------------------------------------- */
 
 static bool check_route_without_cookie(const struct survey *s,
@@ -666,6 +742,63 @@ static bool check_guard_outdated(const struct survey *s,
 	return say(f, "the guard of %s goes by what was true when it was "
 		      "attached: %s",
 		   name_of(i), enumerated(&changes));
+}
+
+/* The tc program's place; user/tc.c. */
+#define FREE_PLACE "tc filter del dev %s ingress pref 7413 && "
+
+static void advise_voice(const struct surveyed_interface *i, struct finding *f)
+{
+	const char *why = i->guard.record.silent_because;
+	char free_place[sizeof(FREE_PLACE) + IF_NAMESIZE] = "";
+	char l3_name[IF_NAMESIZE];
+
+	if (i->guard.record.chained)
+		advise(f, "nothing, as long as other XDP programs share the "
+			  "interface");
+	else if (strstr(why, "Linux"))
+		advise(f, "boot Linux 6.9 or newer");
+	else {
+		if (strstr(why, strerror(EEXIST)) && i->link.tables.n_rows &&
+		    if_indextoname(i->link.tables.rows[0].link.ifindex, l3_name))
+			snprintf(free_place, sizeof(free_place), FREE_PLACE,
+				 l3_name);
+		advise_attach(f, "attach it again, where nothing is in the way "
+				 "any more", free_place, i, true);
+	}
+}
+
+static bool check_guard_silent(const struct survey *s,
+			       const struct surveyed_interface *i,
+			       struct finding *f)
+{
+	const struct guard_record *r = &i->guard.record;
+
+	(void)s;
+	/* Hidden VLAN tags are findings of their own. */
+	if (is_gone(i) || !is_held(i) || r->settings.can_answer ||
+	    r->settings.vlans_hidden || i->link.vlans_hidden)
+		return false;
+	advise_voice(i, f);
+	return say(f, "the guard of %s answers no SYN%s%.47s: under a flood the "
+		      "kernel's SYN queue fills, and Fast Open ends",
+		   name_of(i), r->silent_because[0] ? ", since " : "",
+		   r->silent_because);
+}
+
+static bool check_limits_drop(const struct survey *s,
+			      const struct surveyed_interface *i,
+			      struct finding *f)
+{
+	(void)s;
+	if (is_gone(i) || !is_held(i) || !i->drops_over)
+		return false;
+	advise(f, "set \"over: answer\" in the configuration, and attach "
+		  "again with it");
+	return say(f, "the guard of %s drops what is beyond a limit, on port %u "
+		      "for one: whoever forges a client's address locks it "
+		      "out",
+		   name_of(i), i->drops_over);
 }
 
 static bool check_observe_only(const struct survey *s,

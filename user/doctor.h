@@ -42,6 +42,9 @@ enum severity {
 	X(fastopen_queue_full, limited)                                        \
 	X(syn_queue_full, limited)                                             \
 	X(accept_queue_full, limited)                                          \
+	X(small_backlog, limited)                                              \
+	X(mptcp_listener, limited)                                             \
+	X(answers_stopped, limited)                                            \
 	X(address_translation, limited)                                        \
 	X(synproxy, limited)                                                   \
 	X(conntrack_strict, limited)                                           \
@@ -53,6 +56,8 @@ enum severity {
 	X(interface_gone, limited)                                             \
 	X(guard_not_held, broken)                                              \
 	X(guard_outdated, limited)                                             \
+	X(guard_silent, limited)                                               \
+	X(limits_drop, limited)                                                \
 	X(unknown_link, limited)                                               \
 	X(listener_on_upper_device, limited)                                   \
 	X(foreign_xdp, limited)                                                \

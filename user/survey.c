@@ -142,6 +142,16 @@ static int compare(const struct port_policy *a, const struct port_policy *b)
 	return memcmp(a, b, sizeof(*a));
 }
 
+/* Whether options of attach can say it. */
+static bool is_optional(const struct port_policy *port)
+{
+	const struct port_policy said = { .mode = port->mode,
+					  .forged = port->forged,
+					  .answer = port->answer };
+
+	return !compare(port, &said);
+}
+
 /* " --port …" for each guarded port; nothing where that is the default. */
 static bool write_ports(const struct port_policy *ports, char *text,
 			size_t size)
@@ -166,18 +176,35 @@ static bool write_ports(const struct port_policy *ports, char *text,
 			used += (size_t)snprintf(
 				text + used, size - used, ",forged=%s",
 				ports_forged_name(ports[port].forged));
-		if (used >= size)
+		if (used < size && ports[port].answer != usual.answer)
+			used += (size_t)snprintf(
+				text + used, size - used, ",answer=%s",
+				ports_answer_name(ports[port].answer));
+		if (used >= size || !is_optional(&ports[port]))
 			return false;
 	}
 	return true;
+}
+
+/* The first port that drops what is beyond a limit. */
+static __u16 find_drops(const struct port_policy *ports)
+{
+	for (int port = 1; port < PORT_COUNT; port++)
+		if (ports[port].mode != PORT_unguarded &&
+		    (ports[port].over_source == OVER_drop ||
+		     ports[port].over_prefix == OVER_drop))
+			return (__u16)port;
+	return 0;
 }
 
 static void read_ports(struct surveyed_interface *i)
 {
 	struct port_policy *ports = calloc(PORT_COUNT, sizeof(*ports));
 
-	if (ports && guard_ports(i->guard.record.ifindex, ports) == 0)
+	if (ports && guard_ports(i->guard.record.ifindex, ports) == 0) {
 		i->ports_fit = write_ports(ports, i->ports, sizeof(i->ports));
+		i->drops_over = find_drops(ports);
+	}
 	free(ports);
 }
 
@@ -230,6 +257,20 @@ static void add_guard(const struct guard_status *status, void *arg)
 		read_interface(i, status->ifname);
 }
 
+static bool is_guarded(__u16 port, void *arg)
+{
+	const struct survey *s = arg;
+	struct port_policy policy;
+
+	for (size_t i = 0; i < s->n_interfaces; i++)
+		if (s->interfaces[i].guarded &&
+		    !guard_port(s->interfaces[i].guard.record.ifindex, port,
+				&policy) &&
+		    policy.mode != PORT_unguarded)
+			return true;
+	return false;
+}
+
 static void read_guards(struct survey *s)
 {
 	int err;
@@ -240,6 +281,8 @@ static void read_guards(struct survey *s)
 	err = guard_each(NULL, add_guard, s, &s->guards.fault);
 	s->guards.failed = err && s->guards.fault.exit != EXIT_NOT_ATTACHED;
 	s->ring_known = guard_keyring(&s->ring) == 0;
+	if (s->n_interfaces)
+		pressure_read(is_guarded, s, &s->guarded, &s->n_guarded);
 }
 
 int survey_read(struct survey *s, const char *ifname, struct fault *f)
@@ -276,6 +319,7 @@ void survey_free(struct survey *s)
 	}
 	free(s->interfaces);
 	free(s->listeners);
+	free(s->guarded);
 	firewall_free(&s->firewall);
 	explicit_bzero(s, sizeof(*s));
 }

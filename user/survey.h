@@ -17,6 +17,7 @@
 #include "interface.h"
 #include "ring.h"
 #include "listening.h"
+#include "pressure.h"
 
 /* X(name, sysctl below net.) */
 #define SURVEY_SYSCTLS(X)                                                      \
@@ -52,9 +53,10 @@ struct surveyed_interface {
 	bool tables_known;
 	struct tables tables; /* that the guard goes by; link.tables is of now */
 	/* Its ports as options of attach; ports_fit is false where they are too
-	 * many for a command. */
+	 * many for a command, or have more than options can say. */
 	char ports[384];
 	bool ports_fit;
+	__u16 drops_over; /* a port that drops beyond a limit; 0: none does */
 };
 
 struct survey {
@@ -91,6 +93,8 @@ struct survey {
 	struct keyring ring;
 	struct surveyed_interface *interfaces;
 	size_t n_interfaces;
+	struct pressure *guarded; /* ports that have a listener */
+	size_t n_guarded;
 };
 
 /*

@@ -324,6 +324,50 @@ for i in range(2): socket.create_connection(("192.0.2.1", 443))'
 	absent syn_queue_full
 }
 
+@test "small_backlog" {
+	stop_serving
+	serve 443 fastopen=16 backlog=15
+	absent small_backlog
+	guard --port 443
+	present small_backlog limited
+	says small_backlog "0.0.0.0:443 (15)"
+	stop_serving
+	serve 443 fastopen=16 backlog=1024
+	serve 8443 fastopen=16 backlog=4
+	absent small_backlog
+}
+
+@test "mptcp_listener" {
+	serve 8443 fastopen=16 mptcp=1
+	guard --port 443
+	absent mptcp_listener
+	guard --port 443 --port 8443
+	present mptcp_listener limited
+	says mptcp_listener 0.0.0.0:8443
+	# "have the server listen by plain TCP, and restart it"
+	stop_serving
+	serve 8443 fastopen=16
+	absent mptcp_listener
+}
+
+@test "answers_stopped" {
+	guard
+	absent answers_stopped
+	# Until two seconds from now, as the acceptor would write it for longer.
+	at_server python3 - "$(echo /sys/fs/bpf/tfoguard/*/port_states)" <<-END
+		import struct, subprocess, sys, time
+		state = struct.pack("=4I", 0, 0, (time.monotonic_ns() >> 30) + 3, 0)
+		subprocess.run(["bpftool", "map", "update", "pinned", sys.argv[1], "key",
+		                "hex", "bb", "01", "00", "00", "value", "hex",
+		                *(f"{byte:02x}" for byte in state)], check=True)
+	END
+	present answers_stopped limited
+	says answers_stopped "port 443"
+	# "answers begin again by themselves"
+	sleep 4
+	absent answers_stopped
+}
+
 nat_chain() { # HOOK
 	at_server nft add table ip nat
 	at_server nft "add chain ip nat $1 { type nat hook $1 priority 0; }"
@@ -617,6 +661,33 @@ pins() { echo /sys/fs/bpf/tfoguard/*; }
 	present not_guarded info s0
 	follow not_guarded
 	absent not_guarded s0
+}
+
+@test "guard_silent: another's filter is in the way" {
+	guard --port 443,answer=always
+	absent guard_silent s0
+	at_server tfoguard detach s0
+	at_server tc qdisc add dev s0 clsact
+	at_server tc filter add dev s0 ingress pref 7413 handle 0x7f0 bpf \
+		bytecode '1,6 0 0 0,'
+	guard --port 443,answer=always
+	present guard_silent limited s0
+	says guard_silent "tc refused its program"
+	follow guard_silent
+	absent guard_silent s0
+	[ "$(at_server tfoguard status -j s0 | jq -r '.ports[].answer')" = always ]
+}
+
+@test "limits_drop" {
+	guard
+	absent limits_drop s0
+	echo 'limits: {source: {over: drop}}' >"$BATS_TEST_TMPDIR/tfoguard.yaml"
+	guard -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
+	present limits_drop limited s0
+	# "set "over: answer" in the configuration, and attach again with it"
+	sed -i s/drop/answer/ "$BATS_TEST_TMPDIR/tfoguard.yaml"
+	guard -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
+	absent limits_drop s0
 }
 
 @test "observe_only" {
