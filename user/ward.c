@@ -9,6 +9,7 @@
 
 #include "guard.h"
 #include "log.h"
+#include "shared.h"
 
 #define DELAY_FIRST 1.0
 #define DELAY_MAX 60.0
@@ -35,7 +36,8 @@ struct ward {
 struct wards {
 	struct ward *first;
 	bool all;
-	bool has_tuning;
+	bool tuning_configured;
+	bool has_tuning; /* configured, or as the guards had it last */
 	struct tuning tuning;
 	unsigned long heals;
 };
@@ -127,7 +129,7 @@ int wards_configure(struct wards *wards, const struct ward_plan *plan, size_t n,
 	for (size_t i = 0; i < n; i++)
 		if (wards_add(wards, plan[i].name))
 			return -ENOMEM;
-	wards->has_tuning = true;
+	wards->tuning_configured = wards->has_tuning = true;
 	wards->tuning = *tuning;
 	while ((w = *link)) {
 		mine = planned(w, plan, n);
@@ -367,9 +369,18 @@ static void forget(struct wards *wards)
 	}
 }
 
+/* Where no configuration says it: it would be lost with the pins. */
+static void note_tuning(struct wards *wards)
+{
+	if (!wards->tuning_configured && !shared_tuning(&wards->tuning))
+		wards->has_tuning = true;
+}
+
 void wards_look(struct wards *wards, double now)
 {
 	struct fault f = { 0 };
+
+	note_tuning(wards);
 
 	if (wards->all)
 		guard_each(NULL, discover, wards, &f);

@@ -96,6 +96,71 @@ program_of() { at_server tfoguard status -j "$1" | jq .program_id; }
 	[ "$(status)" = "$before" ]
 }
 
+tuned() { # FIELD: of the limits in force
+	bpftool -j map dump pinned "$(find $PINS -name tuning)" |
+		jq ".[0].formatted.value.$1"
+}
+
+@test "limits of a guard that was adopted outlive its pins" {
+	configure <<<'limits: {source: {syn: 7}}'
+	guard s0 -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
+	run_daemon -i s0
+	says "adopted as it is"
+	rm -r $PINS
+	says "guarded again"
+	[ "$(tuned source_syn)" = 7 ]
+	# What somebody sets later is what counts.
+	configure <<<'limits: {source: {syn: 9}}'
+	guard s0 -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
+	says "settings are adopted"
+	rm -r $PINS
+	twice() { [ "$(grep -c "guarded again" "$log")" = 2 ]; }
+	wait_for twice
+	[ "$(tuned source_syn)" = 9 ]
+}
+
+@test "a guard whose program no longer fits the network is exchanged" {
+	guard s0 --port 443,forged=drop
+	run_daemon -i s0
+	program=$(program_of s0)
+	takes_data() {
+		[ "$(at_server tfoguard doctor -j s0 | jq -c '[.findings[].id |
+			select(. == "guard_outdated" or . == "route_without_cookie")]')" = "$1" ]
+	}
+	ip -n server route add 203.0.113.0/24 via 10.99.0.1 fastopen_no_cookie 1
+	address server s0 10.99.0.77/24
+	wait_for takes_data '["route_without_cookie"]'
+	[ "$(program_of s0)" != "$program" ]
+	[ "$(ports_of s0)" = '[[443,"guard","drop"]]' ]
+	ip -n server route del 203.0.113.0/24
+	address server s0 10.99.0.78/24
+	wait_for takes_data '[]'
+	grep -q "a route takes data without a cookie now" "$log"
+	grep -q "no route takes data" "$log"
+}
+
+@test "a bridge that takes the interface takes the ACKs, or nothing is answered" {
+	run_daemon -i s0
+	acks_at() { at_server tc filter show dev "$1" ingress | grep -q tfoguard_ack; }
+	acks_at s0
+	program=$(program_of s0)
+	ip -n server link add br0 type bridge
+	ip -n server link set s0 master br0
+	wait_for acks_at br0
+	[ "$(program_of s0)" = "$program" ]
+	ip -n server link set s0 nomaster
+	wait_for no acks_at br0
+	acks_at s0
+	# Another's filter in its place: the guard goes on without answers.
+	at_server tc qdisc replace dev br0 clsact
+	at_server tc filter add dev br0 ingress pref 7413 handle 0x7f0 bpf \
+		bytecode '1,6 0 0 0,'
+	ip -n server link set s0 master br0
+	silent() { at_server tfoguard doctor -j s0 | jq -e 'any(.findings[]; .id == "guard_silent")' >/dev/null; }
+	wait_for silent
+	is_guarded server s0
+}
+
 @test "without -i it looks after each that is attached, also later" {
 	join server s1 client c1
 	guard s0
