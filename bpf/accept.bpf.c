@@ -7,6 +7,7 @@
  * the life of a cookie.
  */
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -195,13 +196,42 @@ stage void note_outcome(const struct final_ack *a, const struct siphash_key *key
 		state->stopped_until = clock_units(now) + STOPPED_UNITS;
 }
 
-stage enum ack refuse(const struct final_ack *a, const struct tuning *t, __u64 now)
+/* By MAC and routing table: neither bridged nor forwarded? A wildcard listener
+ * is found for what goes on to others too. */
+stage int is_kept_ack(struct __sk_buff *skb, const struct final_ack *a)
+{
+	struct bpf_fib_lookup fib = {
+		.ifindex = skb->ifindex,
+		.l4_protocol = IPPROTO_TCP,
+		.sport = a->flow.sport,
+		.dport = a->flow.dport,
+	};
+	long way;
+
+	if (skb->pkt_type != PACKET_HOST)
+		return 0;
+	if (a->packet.family == FAMILY_ipv4) {
+		fib.family = AF_INET;
+		__builtin_memcpy(&fib.ipv4_src, &a->flow.path, 4);
+		__builtin_memcpy(&fib.ipv4_dst, (void *)&a->flow.path + 4, 4);
+	} else {
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, &a->flow.path, 16);
+		__builtin_memcpy(fib.ipv6_dst, (void *)&a->flow.path + 16, 16);
+	}
+	way = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	return way == BPF_FIB_LKUP_RET_NOT_FWDED ||
+	       way == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+stage enum ack refuse(struct __sk_buff *skb, const struct final_ack *a,
+		      const struct tuning *t, __u64 now)
 {
 	__u32 zero = 0;
 	struct lately *l = bpf_map_lookup_elem(&lately, &zero);
 
 	if (l && t->bad_acks && is_pressed(be16(a->flow.dport), now) &&
-	    !take_of_rate(&l->bad, now, t->bad_acks))
+	    is_kept_ack(skb, a) && !take_of_rate(&l->bad, now, t->bad_acks))
 		return A_ack_refused_drop;
 	return A_ack_refused_pass;
 }
@@ -251,7 +281,7 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 		return A_ack_failed;
 	if (!is_vouched(a, sk, &sk->__sk_common.skc_net.net->ipv4, t, secrets) ||
 	    is_repeated(a, key, now))
-		return refuse(a, t, now);
+		return refuse(skb, a, t, now);
 	outcome = expected_of(a, sk, key, now);
 
 	attrs.mss = a->agreed.mss;

@@ -111,6 +111,42 @@ judges_its_own() { # SERVER [SYN OPTION]...
 	[ "$(ask 10.99.9.2 8081)" = 0-RTT ]
 }
 
+# A port as if it were under pressure, and answered, until the machine is turned
+# off.
+press() { # PORT
+	local port
+	for port in 0 "$1"; do
+		bpftool map update pinned "$(find $PINS -name port_states)" \
+			key $((port & 255)) $((port >> 8)) 0 0 value \
+			255 255 255 255 255 255 255 255 0 0 0 0 0 0 0 0
+	done
+}
+
+# In a second, on each CPU (bad_acks of struct tuning).
+allow_one_bad_ack() {
+	local tuning value
+	tuning=$(find $PINS -name tuning)
+	value=$(bpftool -j map dump pinned "$tuning" |
+		jq -r '.[0].value[48:52] = ["0x01", "0x00", "0x00", "0x00"] |
+			.[0].value | join(" ")')
+	# shellcheck disable=SC2086 # bytes
+	bpftool map update pinned "$tuning" key 0 0 0 0 value $value
+}
+
+@test "routed: under pressure too, whatever its segments acknowledge" {
+	route_to_far
+	SERVE_IN=far serve 8080 fastopen=1024
+	guard s0
+	press 8080
+	allow_one_bad_ack
+	for to in 10.99.9.2 fd00:99:9::2; do
+		run -0 timeout 5 nsenter --net=/run/netns/client \
+			"$HERE/tfo.py" ask $to 8080 1000000
+	done
+	[ "$(at_server tfoguard stats -j s0 |
+		jq .acks.ack_refused_drop.packets)" = 0 ]
+}
+
 @test "bridged, IPv4" {
 	bridge_to_far
 	passes_untouched not_ours to=10.99.0.9 mac="$(mac far f0)"
