@@ -243,7 +243,7 @@ stage int is_repeated(const struct final_ack *a, const struct siphash_key *key,
 	struct port_state *state = state_of(be16(a->flow.dport));
 
 	return a->data_len && state && state->replay &&
-	       seen_ago(flow_print(key, PRINT_DATA, &a->flow),
+	       seen_ago(flow_print(key, PRINT_ACK_DATA, &a->flow),
 			state->replay * 1000U, now) != NEVER_SEEN;
 }
 

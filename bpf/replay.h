@@ -59,7 +59,8 @@ stage __u32 seen_ago(__u64 print, __u32 window, __u64 now)
 /* What tells one connection from others; @sort keeps apart what is noted of
  * it. */
 enum print_sort {
-	PRINT_DATA, /* data in its SYN, or in the ACK of an answer */
+	PRINT_DATA, /* data in its SYN */
+	PRINT_ACK_DATA, /* in the ACK of an answer: what its SYN had */
 	PRINT_VOUCHED, /* its ACK was vouched for */
 	PRINT_REFUSED, /* and came again */
 };

@@ -553,3 +553,28 @@ some_ports() { # PORT TO SERVE
 	[ $(($(stats | bytes) - before_octets)) = \
 		$(($(sent bytes) - octets + 14 * ($(sent packets) - packets))) ]
 }
+
+# Beyond its share of the Fast Open queue a valid cookie is answered, and the
+# client's ACK brings the data that its SYN had.
+@test "data of a SYN that was answered is no replay" {
+	cat >"$BATS_TEST_TMPDIR/config.yaml" <<-END
+		ports: [{port: 8090, replay: 1m}]
+		tfo_budget: {mark: 0 %, share: 1 %}
+	END
+	guarded s0 -c "$BATS_TEST_TMPDIR/config.yaml"
+	# A veth delivers what XDP sends back only where its peer has a program.
+	ip -n client link set c0 xdp obj \
+		"$HERE/../../build/tests/vm/counter.bpf.o" sec xdp
+	serve 8090 fastopen=16
+	for to in 10.99.0.2 fd00:99::2; do
+		forget_cookies
+		[ "$(ask $to 8090)" = 1-RTT ]
+		[ "$(ask $to 8090)" = 0-RTT ]
+		mark
+		[ "$(ask $to 8090)" = 1-RTT ]
+		judged answer_downgraded 1
+		stats | jq -e '.acks | .ack_accepted.packets > 0 and
+			.ack_refused_pass.packets == 0'
+	done
+	ip -n client link set c0 xdp off
+}
