@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What can't be parsed is no way around the answers. While a port is under
- * pressure a first fragment with a SYN to it is dropped; what else of TCP can't
- * be read and is for this host, and so could enter a SYN queue for all we know,
- * keeps to a small rate.
+ * pressure a first fragment with a SYN to it, or one too short to tell, is
+ * dropped; what else of TCP can't be read and is for this host, and so could
+ * enter a SYN queue for all we know, keeps to a small rate.
  */
 #ifndef TFOGUARD_ODD_H
 #define TFOGUARD_ODD_H
@@ -44,36 +44,77 @@ stage int read_addresses(const struct bytes *bytes, const struct packet *p,
 	return 0;
 }
 
-/* The offset from data of a first fragment's TCP header; 0 where it is a later
- * one, or more stands in between than we look for. */
-stage __u32 fragment_tcp(const struct bytes *bytes, const struct packet *p)
+/* What the packet that a fragment is of may be. */
+enum begins {
+	BEGINS_OTHER, /* nothing of ours, or this is a later fragment */
+	BEGINS_TCP,
+	BEGINS_HIDDEN, /* TCP, for all we can read */
+};
+
+/* @at: the offset from data of its TCP header; @end: of its end. */
+stage enum begins ipv4_begins(const struct bytes *bytes,
+			      const struct packet *p, __u32 *at, __u32 *end)
 {
 	void *ip = bytes->data + (p->l3 & L3_MASK);
 
-	if (!fits(bytes, ip, sizeof(struct ipv6hdr)))
-		return 0;
-	if (p->family == FAMILY_ipv4)
-		return load16(ip + 6) & be16(IPV4_OFFSET) ?
-			       0 :
-			       p->l3 + (*(__u8 *)ip & 15) * 4;
-	if (!fits(bytes, ip, sizeof(struct ipv6hdr) + 8) ||
-	    *(__u8 *)(ip + 6) != IPPROTO_FRAGMENT ||
-	    *(__u8 *)(ip + 40) != IPPROTO_TCP ||
-	    load16(ip + 42) & be16(IPV6_OFFSET))
-		return 0;
-	return p->l3 + sizeof(struct ipv6hdr) + 8;
+	if (!fits(bytes, ip, sizeof(struct iphdr)) ||
+	    load16(ip + 6) & be16(IPV4_OFFSET))
+		return BEGINS_OTHER;
+	*at = p->l3 + (*(__u8 *)ip & 15) * 4;
+	*end = p->l3 + be16(load16(ip + 2));
+	return BEGINS_TCP;
 }
 
-/* Whether a fragment begins a SYN to a guarded port under pressure. */
+stage enum begins ipv6_begins(const struct bytes *bytes,
+			      const struct packet *p, __u32 *at, __u32 *end)
+{
+	void *ip = bytes->data + (p->l3 & L3_MASK);
+	__u8 *fragment = bytes->data + (p->l4 & IPV6_CHAIN_MAX);
+	struct extension_walk w;
+
+	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
+	    !fits(bytes, fragment, 8) ||
+	    load16(fragment + 2) & be16(IPV6_OFFSET))
+		return BEGINS_OTHER;
+	w = (struct extension_walk){
+		.data = bytes->data,
+		.end = bytes->end,
+		.at = p->l4 + 8,
+		.next = fragment[0],
+		.payload_len = load16(ip + 4),
+	};
+	walk(IPV6_EXTENSIONS_MAX, extension_step, &w);
+	if (w.verdict)
+		return w.verdict == V_not_ours ? BEGINS_OTHER : BEGINS_HIDDEN;
+	if (w.next != IPPROTO_TCP)
+		return BEGINS_OTHER;
+	*at = w.at;
+	*end = p->l3 + sizeof(struct ipv6hdr) + be16(load16(ip + 4));
+	return BEGINS_TCP;
+}
+
+/*
+ * Whether a fragment begins a SYN to a guarded port under pressure. One that
+ * leaves the flags of TCP to the next may, and no stack sends such.
+ */
 stage int is_pressing(const struct bytes *bytes, const struct packet *p,
 		      __u64 now)
 {
-	__u32 at = fragment_tcp(bytes, p), port;
-	__u8 *tcp = bytes->data + (at & 127);
+	__u32 at = 0, end = 0, port;
 	struct port_policy *policy;
+	enum begins begins;
+	__u8 *tcp;
 
-	if (!at || !fits(bytes, tcp, TCP_FLAGS_END) ||
-	    (tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
+	begins = p->family == FAMILY_ipv4 ?
+			 ipv4_begins(bytes, p, &at, &end) :
+			 ipv6_begins(bytes, p, &at, &end);
+	if (begins != BEGINS_TCP)
+		return begins == BEGINS_HIDDEN;
+	tcp = bytes->data + (at & IPV6_CHAIN_MAX);
+	if (at > IPV6_CHAIN_MAX || at + TCP_FLAGS_END > end ||
+	    !fits(bytes, tcp, TCP_FLAGS_END))
+		return 1;
+	if ((tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return 0;
 	port = be16(load16(tcp + 2));
 	policy = bpf_map_lookup_elem(&ports, &port);

@@ -192,8 +192,10 @@ stage enum verdict parse_ipv6(const struct bytes *bytes, struct packet *p)
 		.payload_len = ip->payload_len,
 	};
 	walk(IPV6_EXTENSIONS_MAX, extension_step, &w);
-	if (w.verdict)
+	if (w.verdict) {
+		p->l4 = w.at & IPV6_CHAIN_MAX; /* of what it stopped at */
 		return w.verdict;
+	}
 	if (w.next == IPPROTO_HOPOPTS || w.next == IPPROTO_ROUTING ||
 	    w.next == IPPROTO_DSTOPTS || w.next == IPPROTO_FRAGMENT)
 		return V_unparsed_ip; /* a longer chain than we follow */

@@ -214,6 +214,17 @@ counted() { # COUNTER NUMBER
 	}
 }
 
+# A port as if it were under pressure, and answered, until the machine is turned
+# off.
+press() { # PORT
+	local port
+	for port in 0 "$1"; do
+		bpftool map update pinned "$(find $PINS -name port_states)" \
+			key $((port & 255)) $((port >> 8)) 0 0 value \
+			255 255 255 255 255 255 255 255 0 0 0 0 0 0 0 0
+	done
+}
+
 # ---- what must not change -------------------------------------------------
 
 # All of a namespace that an attach could touch.

@@ -111,17 +111,6 @@ judges_its_own() { # SERVER [SYN OPTION]...
 	[ "$(ask 10.99.9.2 8081)" = 0-RTT ]
 }
 
-# A port as if it were under pressure, and answered, until the machine is turned
-# off.
-press() { # PORT
-	local port
-	for port in 0 "$1"; do
-		bpftool map update pinned "$(find $PINS -name port_states)" \
-			key $((port & 255)) $((port >> 8)) 0 0 value \
-			255 255 255 255 255 255 255 255 0 0 0 0 0 0 0 0
-	done
-}
-
 # In a second, on each CPU (bad_acks of struct tuning).
 allow_one_bad_ack() {
 	local tuning value
