@@ -78,7 +78,8 @@ stage int may_grow(struct growth *g, const struct heard *h,
 		if (g->admitted && 2 * grew > g->admitted)
 			g->budget = 0;
 		else if (elapsed)
-			g->budget = elapsed >= 20 || g->budget >= BUDGET_MAX ?
+			g->budget = elapsed >= 20 ||
+						    g->budget >> (20 - elapsed) ?
 					    BUDGET_MAX :
 					    (g->budget ?: 1) << elapsed;
 		g->period = period;

@@ -292,6 +292,22 @@ static void test_clients_enter_twice_as_many(void **state)
 	assert_int_equal(entered(&g, 40, period * PERIOD, 1000), 1000);
 }
 
+/* Nor does a pause take from what was earned, however long. */
+static void test_pause_keeps_the_budget(void **state)
+{
+	(void)state;
+	for (__u32 earned = 1; earned <= 1U << 19; earned *= 2)
+		for (__u64 pause = 2; pause < 80; pause++) {
+			struct growth g = { .self = 64, .period = 100,
+					    .queue = 40, .tried = earned,
+					    .admitted = earned,
+					    .budget = earned };
+
+			entered(&g, 40, (100 + pause) * PERIOD, 1);
+			assert_in_range(g.budget, earned, 1U << 20);
+		}
+}
+
 /* A flood behind the clients: what was earned is lost at once. */
 static void test_growth_ends_the_budget(void **state)
 {
@@ -361,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_share_rises_between_the_marks),
 		cmocka_unit_test(test_flood_enters_slowly),
 		cmocka_unit_test(test_clients_enter_twice_as_many),
+		cmocka_unit_test(test_pause_keeps_the_budget),
 		cmocka_unit_test(test_growth_ends_the_budget),
 		cmocka_unit_test(test_hash_against_share),
 		cmocka_unit_test(test_listeners_are_apart),
