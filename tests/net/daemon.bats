@@ -113,6 +113,7 @@ tuned() { # FIELD: of the limits in force
 	configure <<<'limits: {source: {syn: 9}}'
 	guard s0 -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
 	says "settings are adopted"
+	sleep 1.5 # limits are set last: the next look sees them
 	rm -r $PINS
 	twice() { [ "$(grep -c "guarded again" "$log")" = 2 ]; }
 	wait_for twice

@@ -672,7 +672,7 @@ pins() { echo /sys/fs/bpf/tfoguard/*; }
 		bytecode '1,6 0 0 0,'
 	guard --port 443,answer=always
 	present guard_silent limited s0
-	says guard_silent "tc refused its program"
+	says guard_silent "File exists"
 	follow guard_silent
 	absent guard_silent s0
 	[ "$(at_server tfoguard status -j s0 | jq -r '.ports[].answer')" = always ]
