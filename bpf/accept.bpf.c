@@ -164,14 +164,16 @@ stage int is_vouched(struct final_ack *a, const struct sock *sk,
 			      &a->cookie);
 }
 
-/* Counts what came again for each source once, so that one can't stop the
- * answers by itself. */
+/* Counts what came again for each IPv4 source and each IPv6 prefix once, so that
+ * one can't stop the answers by itself: a /48 is 65536 sources. */
 stage void note_outcome(const struct final_ack *a, const struct siphash_key *key,
 			int refused, __u64 now)
 {
 	__u32 zero = 0, i = be16(a->flow.dport) & (PORT_PLACES - 1);
 	struct syncookie_flow source = {
-		.path.words[0] = source_of(a->packet.family, &a->flow.path),
+		.path.words[0] = a->packet.family == FAMILY_ipv4 ?
+					 source_of(FAMILY_ipv4, &a->flow.path) :
+					 prefix_of(FAMILY_ipv6, &a->flow.path),
 		.path_words = TFO_PATH_WORDS_IPV4,
 		.dport = a->flow.dport,
 	};

@@ -6,7 +6,7 @@
                  [timestamps=1] [wait=SECONDS]
 
 The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
-its FIN, "again" the SYN once more, "pause" a moment. Prints "served" where the
+its FIN, "reset" an RST, "again" the SYN once more, "pause" a moment. Prints "served" where the
 data came back, "reset" where an RST did, else "nothing".
 """
 import random
@@ -70,6 +70,8 @@ def main():
             send("PA", isn + 1, ack, DATA, stamps)
         elif word == "end":
             send("FA", isn + 1 + len(DATA), ack, options=stamps)
+        elif word == "reset":
+            send("R", isn + 1)
         elif word == "again":
             send("S", isn, options=offer)
         else:
