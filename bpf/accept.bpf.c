@@ -28,6 +28,9 @@ char LICENSE[] SEC("license") = "GPL";
 /* An ACK that comes again within this time may meet the first on another CPU:
  * the kernel makes one connection and drops the rest. */
 #define MAKING_MS 200
+/* In so much time, on one CPU, it is of the same batch as the first: the kernel
+ * sees that one before, and drops none if only that one is handed over. */
+#define BATCH_MS 20
 /* One that comes again later was refused behind us. */
 #define REFUSED_MS 64000
 /* So many sources' on one CPU, and more than half of those that it accepted, in
@@ -75,10 +78,12 @@ struct {
 } ack_names SEC(".maps");
 
 #define PORT_PLACES 64
+#define BATCH_PLACES 64
 
 /* What one CPU has seen of ACKs lately. */
 struct lately {
 	__u64 bad; /* bucket: ACKs without a cookie of ours */
+	__u64 batch[BATCH_PLACES]; /* prints of what was handed over */
 	struct {
 		__u32 since; /* clock_units */
 		__u32 accepted;
@@ -249,18 +254,36 @@ stage int is_repeated(const struct final_ack *a, const struct siphash_key *key,
 			state->replay * 1000U, now) != NEVER_SEEN;
 }
 
-/* What the kernel will do with an ACK that it is handed; whatever it is, without
- * it the kernel would answer with a reset. */
-stage enum ack expected_of(const struct final_ack *a, const struct sock *sk,
-			   const struct siphash_key *key, __u64 now)
+/* Whether the kernel was handed an ACK of the same connection in this batch. */
+stage int is_of_batch(__u64 print, __u32 ago)
 {
+	__u32 zero = 0, place = print & (BATCH_PLACES - 1);
+	struct lately *l = bpf_map_lookup_elem(&lately, &zero);
+
+	if (!l)
+		return 0;
+	if (l->batch[place] == print)
+		return ago < BATCH_MS;
+	l->batch[place] = print;
+	return 0;
+}
+
+/* What the kernel will do with an ACK that it is handed; whatever it is, without
+ * it the kernel would answer with a reset, unless it is @of_batch. */
+stage enum ack expected_of(const struct final_ack *a, const struct sock *sk,
+			   const struct siphash_key *key, __u64 now,
+			   int *of_batch)
+{
+	__u64 print;
 	__u32 ago;
 
+	*of_batch = 0;
 	/* Dropped, but by no firewall. */
 	if (sk->sk_ack_backlog > sk->sk_max_ack_backlog)
 		return A_ack_failed;
-	ago = seen_ago(flow_print(key, PRINT_VOUCHED, &a->flow), REFUSED_MS,
-		       now);
+	print = flow_print(key, PRINT_VOUCHED, &a->flow);
+	ago = seen_ago(print, REFUSED_MS, now);
+	*of_batch = is_of_batch(print, ago);
 	if (ago >= MAKING_MS)
 		note_outcome(a, key, ago != NEVER_SEEN, now);
 	return ago == NEVER_SEEN ? A_ack_accepted : A_ack_known;
@@ -276,6 +299,7 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 	struct bpf_tcp_req_attrs attrs = {};
 	enum ack outcome;
 	__u32 zero = 0;
+	int of_batch;
 
 	secrets = secrets_at(now);
 	key = bpf_map_lookup_elem(&master, &zero);
@@ -284,7 +308,9 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 	if (!is_vouched(a, sk, &sk->__sk_common.skc_net.net->ipv4, t, secrets) ||
 	    is_repeated(a, key, now))
 		return refuse(skb, a, t, now);
-	outcome = expected_of(a, sk, key, now);
+	outcome = expected_of(a, sk, key, now, &of_batch);
+	if (of_batch)
+		return outcome;
 
 	attrs.mss = a->agreed.mss;
 	attrs.wscale_ok = a->agreed.snd_wscale != SYNCOOKIE_NO_WSCALE;

@@ -183,6 +183,23 @@ strangers() { # NETNS INTERFACE: where addresses are that no stack has
 	done
 }
 
+# A thread that is woken first reads both from the queue at once.
+@test "data in one batch with the ACK are taken" {
+	always 8001
+	serve 8001
+	strangers server s0
+	threaded() { ip netns exec server sh -c "echo $1 >/sys/class/net/s0/threaded"; }
+	threaded 1
+	for options in "" timestamps=1; do
+		for _ in 1 2 3; do
+			run open_as both,pause,end $options
+			echo "# $options: $output"
+			[ "$output" = served ]
+		done
+	done
+	threaded 0
+}
+
 @test "a SYN that is sent again has the same answer" {
 	always 8001
 	serve 8001

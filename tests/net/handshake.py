@@ -6,7 +6,8 @@
                  [timestamps=1] [wait=SECONDS]
 
 The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
-its FIN, "reset" an RST, "again" the SYN once more, "pause" a moment. Prints "served" where the
+its FIN, "reset" an RST, "again" the SYN once more, "pause" a moment; "both" the ACK and
+the data in one breath. Prints "served" where the
 data came back, "reset" where an RST did, else "nothing".
 """
 import random
@@ -30,11 +31,15 @@ wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind((option["iface"], 3))
 
 
-def send(flags, seq, ack=0, data=b"", options=()):
+def build(flags, seq, ack=0, data=b"", options=()):
     ip = (IPv6 if six else IP)(src=option["from"], dst=option["to"])
-    wire.send(bytes(Ether(dst=option["mac"], src=OWN_MAC) / ip / TCP(
+    return bytes(Ether(dst=option["mac"], src=OWN_MAC) / ip / TCP(
         sport=sport, dport=dport, flags=flags, seq=seq % 2**32, ack=ack,
-        options=list(options)) / data))
+        options=list(options)) / data)
+
+
+def send(*segment, **more):
+    wire.send(build(*segment, **more))
 
 
 def receive(seconds):
@@ -68,6 +73,11 @@ def main():
             send("A", isn + 1, ack, options=stamps)
         elif word == "data":
             send("PA", isn + 1, ack, DATA, stamps)
+        elif word == "both":
+            two = [build("A", isn + 1, ack, options=stamps),
+                   build("PA", isn + 1, ack, DATA, stamps)]
+            for frame in two:
+                wire.send(frame)
         elif word == "end":
             send("FA", isn + 1 + len(DATA), ack, options=stamps)
         elif word == "reset":
