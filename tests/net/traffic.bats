@@ -554,6 +554,23 @@ some_ports() { # PORT TO SERVE
 		$(($(sent bytes) - octets + 14 * ($(sent packets) - packets))) ]
 }
 
+# A SYN in fragments that leave its flags to the second, or have headers before
+# or behind the one that says so.
+@test "no SYN in fragments gets by under pressure" {
+	fragments() {
+		at_client "$HERE/fragments.py" c0 "$(mac server s0)" 8080
+	}
+	[ "$(fragments | sort -u)" = answered ]
+	press 8080
+	run -0 fragments
+	echo "$output"
+	judged fragment_pressure "${#lines[@]}"
+	[ "$(sort -u <<<"$output")" = silence ]
+	[ "$(ask 10.99.0.2 8080 3000)" = 1-RTT ]
+	at_client ping -c 1 -s 4000 -q 10.99.0.2
+	at_client ping -c 1 -s 4000 -q fd00:99::2
+}
+
 # Beyond its share of the Fast Open queue a valid cookie is answered, and the
 # client's ACK brings the data that its SYN had.
 @test "data of a SYN that was answered is no replay" {
@@ -577,21 +594,4 @@ some_ports() { # PORT TO SERVE
 			.ack_refused_pass.packets == 0'
 	done
 	ip -n client link set c0 xdp off
-}
-
-# A SYN in fragments that leave its flags to the second, or have headers before
-# or behind the one that says so.
-@test "no SYN in fragments gets by under pressure" {
-	fragments() {
-		at_client "$HERE/fragments.py" c0 "$(mac server s0)" 8080
-	}
-	[ "$(fragments | sort -u)" = answered ]
-	press 8080
-	run -0 fragments
-	echo "$output"
-	judged fragment_pressure "${#lines[@]}"
-	[ "$(sort -u <<<"$output")" = silence ]
-	[ "$(ask 10.99.0.2 8080 3000)" = 1-RTT ]
-	at_client ping -c 1 -s 4000 -q 10.99.0.2
-	at_client ping -c 1 -s 4000 -q fd00:99::2
 }
