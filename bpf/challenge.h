@@ -37,6 +37,8 @@ __attribute__((noinline)) int judge_rst(struct xdp_md *ctx)
 	s->l4 = w->packet.l4;
 	tcp = tcp_of(&bytes, s);
 	if (!fits(&bytes, tcp, TCP_HEADER) ||
+	    (*(__u8 *)(tcp + 13) &
+	     (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_RST ||
 	    !read_addresses(&bytes, &w->packet, s))
 		return V_segment;
 	s->sport = load16(tcp);

@@ -127,11 +127,12 @@ stage int guard(struct xdp_md *ctx, int may_resize)
 	struct bytes bytes = first_buffer(ctx);
 	enum verdict v;
 
-	v = parse(&bytes, &p, settings.no_ethernet)
-	 ?: screen(&p)
-	 ?: judge(ctx, &p, may_resize);
-	if (is_odd(v) ||
-	    (settings.can_challenge && v == V_segment && p.is_rst))
+	v = parse(&bytes, &p, settings.no_ethernet);
+	/* What nearly every packet is: no test more than it takes. */
+	if (v == V_segment && !settings.can_challenge)
+		return leave(&p, v);
+	v = v ?: screen(&p) ?: judge(ctx, &p, may_resize);
+	if (is_odd(v) || v == V_segment)
 		v = judge_rest(ctx, &p, v);
 	return leave(&p, v);
 }

@@ -25,8 +25,7 @@ stage int read_addresses(const struct bytes *bytes, const struct packet *p,
 	void *ip = bytes->data + (p->l3 & L3_MASK);
 
 	s->family = p->family;
-	s->tags = p->tags;
-	s->dmac = p->dmac;
+	read_link(bytes, p, s);
 	s->sport = s->dport = 0;
 	s->tos = 0;
 	if (p->family == FAMILY_ipv4 && fits(bytes, ip, sizeof(struct iphdr))) {

@@ -39,13 +39,10 @@ struct bytes {
 struct packet {
 	__u32 len; /* bytes of the whole frame, further buffers included */
 	enum family family;
-	__u64 dmac; /* as in struct link */
-	struct link_key tags;
 	__u16 l3; /* offset of the IP header, in bytes from data */
 	__u16 l4; /* offset of the TCP header */
 	struct port_policy policy; /* of the destination port */
 	__be16 dport;
-	__u8 is_rst; /* without ACK */
 };
 
 /*

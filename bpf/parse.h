@@ -78,14 +78,12 @@ stage enum verdict parse_link(const struct bytes *bytes, struct packet *p,
 		return V_unparsed_link;
 	*proto = load16((void *)eth + offsetof(struct ethhdr, h_proto));
 	p->l3 = sizeof(*eth);
-	p->dmac = load64(eth) & MAC_MASK;
 	if (!is_vlan(*proto))
 		return UNDECIDED;
 
 	vlan = (void *)(eth + 1);
 	if (!fits(bytes, vlan, sizeof(*vlan)))
 		return V_unparsed_link;
-	p->tags.tag[0] = link_tag(*proto, vlan->tci);
 	*proto = vlan->proto;
 	p->l3 += sizeof(*vlan);
 	if (!is_vlan(*proto))
@@ -94,10 +92,34 @@ stage enum verdict parse_link(const struct bytes *bytes, struct packet *p,
 	vlan++;
 	if (!fits(bytes, vlan, sizeof(*vlan)))
 		return V_unparsed_link;
-	p->tags.tag[1] = link_tag(*proto, vlan->tci);
 	*proto = vlan->proto;
 	p->l3 += sizeof(*vlan);
 	return is_vlan(*proto) ? V_unparsed_link : UNDECIDED;
+}
+
+/* What parse_link passed over: few packets need it. */
+stage void read_link(const struct bytes *bytes, const struct packet *p,
+		     struct syn *s)
+{
+	struct ethhdr *eth = bytes->data;
+	struct vlan_header *vlan;
+
+	/* Hides that it lies before what callers checked: clang would leave
+	 * these checks out, and the verifier wants them. */
+	asm volatile("" : "+r"(eth));
+	vlan = (void *)(eth + 1);
+	s->dmac = 0;
+	s->tags = (struct link_key){};
+	if (!p->l3 || !fits(bytes, eth, sizeof(*eth)))
+		return;
+	s->dmac = load64(eth) & MAC_MASK;
+	if (p->l3 == sizeof(*eth) || !fits(bytes, vlan, sizeof(*vlan)))
+		return;
+	s->tags.tag[0] = link_tag(eth->h_proto, vlan->tci);
+	if (p->l3 == sizeof(*eth) + sizeof(*vlan) ||
+	    !fits(bytes, vlan + 1, sizeof(*vlan)))
+		return;
+	s->tags.tag[1] = link_tag(vlan->proto, vlan[1].tci);
 }
 
 stage enum verdict parse_ipv4(const struct bytes *bytes, struct packet *p)
@@ -210,15 +232,12 @@ stage enum verdict parse_ipv6(const struct bytes *bytes, struct packet *p)
 /* Leaves at once what is not an opening SYN. */
 stage enum verdict parse_tcp(const struct bytes *bytes, struct packet *p)
 {
-	__u8 *tcp = bytes->data + p->l4, flags;
+	__u8 *tcp = bytes->data + p->l4;
 
 	if (!fits(bytes, tcp, TCP_HEADER))
 		return V_unparsed_tcp;
-	flags = tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
-	if (flags != TCP_SYN) {
-		p->is_rst = flags == TCP_RST;
+	if ((tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return V_segment;
-	}
 	p->dport = load16(tcp + 2);
 	return UNDECIDED;
 }
@@ -266,8 +285,7 @@ stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 	s->allowed = s->blocked = 0;
 
 	s->family = p->family;
-	s->tags = p->tags;
-	s->dmac = p->dmac;
+	read_link(bytes, p, s);
 	s->policy = p->policy;
 	s->l3 = p->l3;
 	s->l4 = p->l4;
