@@ -40,7 +40,10 @@ always() { # PORT...
 	mark
 }
 
-teardown() { stop_all; }
+teardown() {
+	[ -z "${asleep:-}" ] || kill -CONT "$asleep" # else it would not end
+	stop_all
+}
 
 # What became of ACKs, since the namespace was first guarded.
 acks() { # NAME
@@ -139,9 +142,16 @@ each_way() {
 	pair rcvbuf=8192
 	same_as_the_kernels 10.99.0.2
 	forget_cookies
-	said=$(ask 10.99.0.2 8001 200000 info=1 plain=1)
-	echo "# $said"
-	[ "$(jq '.client.resent == 0 and .ms < 200' <<<"$said")" = true ]
+	# Once in a while a tail loss probe sends again; what is beyond the
+	# window is sent again each time.
+	local in_one_go=0
+	for i in {1..5}; do
+		said=$(ask 10.99.0.2 8001 200000 info=1 plain=1)
+		echo "# $said"
+		[ "$(jq '.ms < 200' <<<"$said")" = true ]
+		[ "$(jq .client.resent <<<"$said")" != 0 ] || in_one_go=1
+	done
+	[ $in_one_go = 1 ]
 }
 
 @test "each member of a reuseport group takes its ACKs" {
@@ -307,8 +317,8 @@ queued() { # NUMBER: connections that port 8001 has not accepted yet
 # A server that does not accept until it is told.
 serve_asleep() { # [OPTION=VALUE]...
 	serve 8001 "$@"
-	server=$(tail -n 1 "$(pids)")
-	kill -STOP "$server"
+	asleep=$(tail -n 1 "$(pids)")
+	kill -STOP "$asleep"
 }
 
 @test "with a full accept queue the kernel does as it does" {
@@ -322,7 +332,7 @@ serve_asleep() { # [OPTION=VALUE]...
 	start "$BATS_TEST_TMPDIR/third" client "$HERE/tfo.py" ask 10.99.0.2 8001 plain=1
 	wait_for judged plain_syn 1
 	judged answer_plain 0
-	kill -CONT "$server"
+	kill -CONT "$asleep"
 	wait_for grep -q 1-RTT "$BATS_TEST_TMPDIR/third"
 	grep -q 1-RTT "$BATS_TEST_TMPDIR/held-1"
 	grep -q 1-RTT "$BATS_TEST_TMPDIR/held-2"
@@ -340,7 +350,7 @@ serve_asleep() { # [OPTION=VALUE]...
 	wait_for queued 1
 	overflowed() { ! counted TcpExtListenOverflows 0; }
 	wait_for overflowed
-	kill -CONT "$server"
+	kill -CONT "$asleep"
 	wait_for test -s "$BATS_TEST_TMPDIR/ours"
 	cat "$BATS_TEST_TMPDIR/ours"
 	[ "$(cat "$BATS_TEST_TMPDIR/ours")" = served ]
@@ -422,9 +432,9 @@ saw() { # NAME FILTER
 	[ "$(jq "$2" "$BATS_TEST_TMPDIR/$1")" = true ]
 }
 
-# Half-open connections that the kernel holds.
+# Half-open connections in the listener's SYN queue.
 half_open() { # PORT
-	at_server ss -Htn state syn-recv "( sport = :$1 )" | wc -l
+	stats | jq ".ports[] | select(.port == $1) | .syn_queue"
 }
 
 fullest() { # PORT SECONDS: the most that was seen
@@ -476,7 +486,10 @@ in_syn='.in_syn == .asked'
 	[ "$most" -ge 32 ]
 	[ "$most" -le 128 ]
 	[ "$(answered)" -gt $((sent * 9 / 10)) ]
-	sleep 5
+	# Clients that complete earn the listener its SYNs back, though the
+	# flood stays in its queue for a minute.
+	watch later 8101 9 plain=1
+	wait_for test -s "$BATS_TEST_TMPDIR/later"
 	mark
 	for i in {1..20}; do ask 10.99.0.2 8101 64 plain=1 >/dev/null; done
 	judged plain_syn 20
@@ -489,10 +502,10 @@ in_syn='.in_syn == .asked'
 	serve 8102 fastopen=256 backlog=256
 	ask 10.99.0.2 8102
 	flood 198.18.0.0/15 8102 20000 30
-	sleep 0.5
+	full() { [ "$(half_open 8102)" -gt 256 ]; }
+	wait_for full
 	watch before 8102 1
 	saw before '.in_syn == 0 and .asked > 20'
-	[ "$(half_open 8102)" -gt 250 ]
 	under_guard 8102
 	begin=$SECONDS
 	until [ "$(ask 10.99.0.2 8102)" = 0-RTT ]; do
@@ -669,6 +682,16 @@ has_filter() { # INTERFACE
 	mark s1
 	[ "$(ask 10.99.1.2 8001)" = 1-RTT ]
 	judged cookie_request 1 s1
+	at_server tfoguard detach s1
+	at_server tc filter show dev s1 ingress | grep -q 'handle 0x7f0 .*bytecode'
+	at_server tc qdisc del dev s1 clsact
+}
+
+@test "a filter that took our place meanwhile stays when the guard goes" {
+	guard s1 --port 8001
+	at_server tc filter del dev s1 ingress pref 7413
+	at_server tc filter add dev s1 ingress pref 7413 handle 0x7f0 \
+		bpf da bytecode '1,6 0 0 4294967295'
 	at_server tfoguard detach s1
 	at_server tc filter show dev s1 ingress | grep -q 'handle 0x7f0 .*bytecode'
 	at_server tc qdisc del dev s1 clsact
