@@ -374,6 +374,45 @@ stage int count_ack(const struct __sk_buff *skb, const struct final_ack *a,
 	return outcome == A_ack_refused_drop ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
+struct child {
+	__u32 left; /* the queue, and its place was given back */
+};
+
+/* By socket: a Fast Open child that a client was heard to answer while its
+ * source's budget counts. Written and read by the data plane. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct child);
+} children SEC(".maps");
+
+/*
+ * The budget bounds what a source keeps of a Fast Open queue and not what it
+ * uses: it gets a place back when the child has left the queue. No single
+ * segment shows that, for the kernel may yet refuse it; the state in which the
+ * next one finds the child does.
+ */
+stage void return_place(const struct final_ack *a, struct bpf_sock *sk)
+{
+	int in_queue = sk->state == BPF_TCP_SYN_RECV;
+	struct source source = source_key(a->packet.family, &a->flow.path);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk); /* full ones alone */
+	struct proof *proof;
+	struct child *child;
+
+	if (!tcp)
+		return;
+	child = bpf_sk_storage_get(&children, tcp, NULL,
+				   in_queue ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	if (!child || in_queue || child->left)
+		return;
+	child->left = 1;
+	proof = proof_of(&source);
+	if (proof)
+		give_back(&proof->tfo, clock_ns(), proof->tfo_cost);
+}
+
 /* A segment to a port of which ACKs may come. */
 __attribute__((noinline)) int accept_ack(struct __sk_buff *skb, __u32 l3,
 					 __u32 l4, __u32 family)
@@ -397,6 +436,7 @@ __attribute__((noinline)) int accept_ack(struct __sk_buff *skb, __u32 l3,
 	if (!sk)
 		return count_ack(skb, &a, A_ack_no_listener);
 	if (sk->state != BPF_TCP_LISTEN) {
+		return_place(&a, sk);
 		bpf_sk_release(sk);
 		return TC_ACT_UNSPEC;
 	}

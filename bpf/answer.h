@@ -27,20 +27,6 @@
 #define MSS_MIN_IPV4 536 /* the least that the kernel takes from us */
 #define MSS_MIN_IPV6 1220
 
-/* ACKs of answers may come from now on, on any interface. */
-stage void note_answer(const struct syn *s, __u64 now)
-{
-	struct port_state *port = state_of(be16(s->dport)), *any = state_of(0);
-	__u32 until = clock_units(now) + ANSWERS_LAST;
-
-	if (port && port->answered_until != until) {
-		port->answered_until = until;
-		port->replay = s->policy.replay;
-	}
-	if (any && any->answered_until != until)
-		any->answered_until = until;
-}
-
 /* The MSS that we offer: of the device that owns the address, unless set. */
 stage __u32 offered_mss(struct xdp_md *ctx, const struct syn *s,
 			const struct heard *h, const struct tuning *t)

@@ -22,6 +22,7 @@ struct source {
 struct proof {
 	__u64 until; /* ns: counts as proven for limits */
 	__u64 tfo; /* bucket: its share of Fast Open queues */
+	__u64 tfo_cost; /* ns of it, for one place */
 };
 
 stage struct source source_key(enum family family, const struct tfo_path *path)

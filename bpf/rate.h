@@ -21,6 +21,13 @@ stage int take(__u64 *bucket, __u64 now, __u64 cost, __u64 burst)
 	return 1;
 }
 
+/* Gives a token back that cost @cost ns. */
+stage void give_back(__u64 *bucket, __u64 now, __u64 cost)
+{
+	if (*bucket > now)
+		*bucket -= cost < *bucket - now ? cost : *bucket - now;
+}
+
 stage int take_of_rate(__u64 *bucket, __u64 now, __u32 rate)
 {
 	return take(bucket, now, SECOND_NS / rate, SECOND_NS);

@@ -122,6 +122,20 @@ stage __u32 flow_hash(const struct syn *s, const struct secrets *secrets)
 				  (__u64)s->seq << 32);
 }
 
+/* ACKs of answers may come from now on, on any interface. */
+stage void note_answer(const struct syn *s, __u64 now)
+{
+	struct port_state *port = state_of(be16(s->dport)), *any = state_of(0);
+	__u32 until = clock_units(now) + ANSWERS_LAST;
+
+	if (port && port->answered_until != until) {
+		port->answered_until = until;
+		port->replay = s->policy.replay;
+	}
+	if (any && any->answered_until != until)
+		any->answered_until = until;
+}
+
 /* Its share of the listener's Fast Open queue, which binds only while that
  * queue is above its mark. */
 stage int within_tfo_budget(const struct syn *s, const struct heard *h,
@@ -133,8 +147,14 @@ stage int within_tfo_budget(const struct syn *s, const struct heard *h,
 	__u32 slots = (h->tfo_limit * t->tfo_share) >> 8;
 	struct proof *proof;
 
-	proof = enter_proven(&source, prefix_of(s->family, &s->path), t, secrets, now);
-	return proof && take(&proof->tfo, now, period / (slots ?: 1), period);
+	proof = enter_proven(&source, prefix_of(s->family, &s->path), t, secrets,
+			     now);
+	if (!proof)
+		return 0;
+	/* Who completes is given the place back, by the tc program. */
+	note_answer(s, now);
+	proof->tfo_cost = period / (slots ?: 1);
+	return take(&proof->tfo, now, proof->tfo_cost, period);
 }
 
 stage int is_proven_source(const struct syn *s, __u64 now)

@@ -544,6 +544,37 @@ in_syn='.in_syn == .asked'
 	[ "$most" -le 128 ]
 }
 
+# The share of a Fast Open queue: one place of it here, in a minute.
+@test "who completes has its place in the queue back, who parks has not" {
+	cat >"$BATS_TEST_TMPDIR/config.yaml" <<-END
+		ports: [{port: 8107}]
+		tfo_budget: {mark: 0 %, share: 1 %}
+	END
+	guarded s0 -c "$BATS_TEST_TMPDIR/config.yaml"
+	mark
+	serve 8107 fastopen=64
+	for address in 10.99.0.2 fd00:99::2; do
+		ask $address 8107
+		for i in {1..10}; do
+			[ "$(ask $address 8107)" = 0-RTT ]
+		done
+	done
+	judged valid_current 20
+	# What the kernel takes no notice of gives nothing back.
+	strangers server s0
+	opened() { # FROM WORD,WORD…
+		at_client "$HERE/handshake.py" iface=c0 from="$1" to=10.99.0.2 \
+			mac="$(mac server s0)" dport=8107 order="$2" wait=0.3 \
+			cookie="$(cookie "$1" 10.99.0.2)"
+	}
+	mark
+	opened 10.99.0.77 broken,broken,astray,broken,again,reset,broken
+	judged valid_current 1
+	opened 10.99.0.77 pause
+	judged valid_current 1
+	judged answer_downgraded 1
+}
+
 # ---- unkind states --------------------------------------------------------
 
 @test "a listener that closes and comes back in a flood is guarded at once" {

@@ -3,12 +3,13 @@
 """Opens a connection by hand, with its first segments in an order of one's own:
 
     handshake.py iface=I mac=M from=A to=A dport=N order=WORD,WORD…
-                 [timestamps=1] [wait=SECONDS]
+                 [timestamps=1] [cookie=HEX] [wait=SECONDS]
 
 The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
-its FIN, "reset" an RST, "again" the SYN once more, "pause" a moment; "both" the ACK and
-the data in one breath. Prints "served" where the
-data came back, "reset" where an RST did, else "nothing".
+its FIN, "reset" an RST, "again" the SYN once more, "pause" a moment; "both" the
+ACK and the data in one breath; "astray" an ACK of what was never sent, "broken"
+one whose checksum is wrong. With a cookie the data are in the SYN too. Prints
+"served" where the data came back, "reset" where an RST did, else "nothing".
 """
 import random
 import socket
@@ -31,11 +32,11 @@ wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind((option["iface"], 3))
 
 
-def build(flags, seq, ack=0, data=b"", options=()):
+def build(flags, seq, ack=0, data=b"", options=(), check=None):
     ip = (IPv6 if six else IP)(src=option["from"], dst=option["to"])
     return bytes(Ether(dst=option["mac"], src=OWN_MAC) / ip / TCP(
         sport=sport, dport=dport, flags=flags, seq=seq % 2**32, ack=ack,
-        options=list(options)) / data)
+        options=list(options), chksum=check) / data)
 
 
 def send(*segment, **more):
@@ -61,7 +62,10 @@ def main():
     offer = [("MSS", 1400)]
     if "timestamps" in option:
         offer += [("SAckOK", b""), ("Timestamp", (1000, 0)), ("WScale", 5)]
-    send("S", isn, options=offer)
+    early = b""
+    if "cookie" in option:
+        offer, early = [(34, bytes.fromhex(option["cookie"])), *offer], DATA
+    send("S", isn, data=early, options=offer)
     answer = receive(wait)
     if answer is None:
         return "no answer"
@@ -70,7 +74,7 @@ def main():
         if "timestamps" in option else []
     for word in option["order"].split(","):
         if word == "ack":
-            send("A", isn + 1, ack, options=stamps)
+            send("A", isn + 1 + len(early), ack, options=stamps)
         elif word == "data":
             send("PA", isn + 1, ack, DATA, stamps)
         elif word == "both":
@@ -81,9 +85,13 @@ def main():
         elif word == "end":
             send("FA", isn + 1 + len(DATA), ack, options=stamps)
         elif word == "reset":
-            send("R", isn + 1)
+            send("R", isn + 1 + len(early))
         elif word == "again":
-            send("S", isn, options=offer)
+            send("S", isn, data=early, options=offer)
+        elif word == "astray":
+            send("A", isn + 1 + len(early), ack + 1000, options=stamps)
+        elif word == "broken":
+            send("A", isn + 1 + len(early), ack, options=stamps, check=1)
         else:
             time.sleep(0.3)
     while packet := receive(wait):
