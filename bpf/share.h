@@ -7,8 +7,9 @@
  * became of those before: a listener whose queue does not grow by what it was
  * given is served by clients that complete, and is given twice as many in the
  * next half second; one whose queue grows is given so few that they can't fill
- * it within the minute for which the kernel keeps them. Without that, the queue
- * would stand at the upper mark for a minute after every attack.
+ * it within the minute for which the kernel keeps them, until it has been left
+ * alone for some periods. Without that, the queue would stand at the upper mark
+ * for a minute after every attack.
  *
  * Pure.
  */
@@ -19,6 +20,7 @@
 
 #define SHARE_ALL 256
 #define PERIOD_SHIFT 29 /* of admissions between the marks: half a second */
+#define PULSE 4 /* periods: a silence no longer than this tells nothing */
 #define BUDGET_MAX (1U << 20)
 
 /* How a listener's queue took what it was given between the marks. */
@@ -60,9 +62,10 @@ stage int may_grow(struct growth *g, const struct heard *h,
 		   const struct tuning *t, __u32 hash, __u64 now)
 {
 	__u64 limit = h->syn_limit ?: 1;
+	__u32 top = limit * t->mark_hi >> 8;
 	__u32 span = ((limit * t->mark_hi - limit * t->mark_lo) >> 8) ?: 1;
 	__u64 period = now >> PERIOD_SHIFT, elapsed;
-	__u32 grew, budget;
+	__u32 grew, budget, room;
 
 	if (g->self != h->self) {
 		g->self = h->self;
@@ -73,11 +76,14 @@ stage int may_grow(struct growth *g, const struct heard *h,
 	if (g->period != period) {
 		elapsed = period - g->period;
 		grew = h->syn_queue > g->queue ? h->syn_queue - g->queue : 0;
-		if (g->tried && !g->admitted)
-			elapsed--; /* that one told nothing */
-		if (g->admitted && 2 * grew > g->admitted)
+		if (g->admitted && 2 * grew > g->admitted) {
 			g->budget = 0;
-		else if (elapsed)
+			/* A longer silence since then says it's over. */
+			elapsed -= elapsed < PULSE ? elapsed : PULSE;
+		} else if (g->tried && !g->admitted) {
+			elapsed--; /* that one told nothing */
+		}
+		if (elapsed)
 			g->budget = elapsed >= 20 ||
 						    g->budget >> (20 - elapsed) ?
 					    BUDGET_MAX :
@@ -86,7 +92,9 @@ stage int may_grow(struct growth *g, const struct heard *h,
 		g->queue = h->syn_queue;
 		g->tried = g->admitted = 0;
 	}
-	if (h->syn_queue > g->queue + span / 4)
+	/* A part of the room that there was: not even pulses fill it. */
+	room = g->queue < top ? top - g->queue : 0;
+	if (h->syn_queue >= g->queue + room / 4)
 		g->budget = 0;
 	g->tried++;
 	budget = g->budget;

@@ -496,6 +496,31 @@ in_syn='.in_syn == .asked'
 	[ "$(answered)" = 0 ]
 }
 
+# Half of what the queue takes is still there, for a minute.
+@test "five seconds after a flood nothing is answered any more" {
+	serve 8108 fastopen=256 backlog=256
+	under_guard 8108
+	for flood in long short; do
+		if [ $flood = long ]; then
+			flood 198.18.0.0/15 8108 20000 4
+		else
+			flood 198.18.0.0/15 8108 500 1
+		fi
+		wait_for test -s "$flood_log"
+		[ "$(half_open 8108)" -ge 32 ]
+		sleep 5
+		mark
+		for i in {1..20}; do
+			ask 10.99.0.2 8108 64 plain=1
+			[ $i != 10 ] || forget_cookies
+		done
+		ask 10.99.0.2 8108
+		[ "$(answered)" = 0 ]
+		judged plain_syn 20
+		judged cookie_request 1
+	done
+}
+
 @test "attached in the middle of a flood, the guard brings 0-RTT back" {
 	# Touches nothing; but without a program nothing of the flood arrives.
 	guarded s0 --observe --port 8102

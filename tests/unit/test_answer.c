@@ -239,6 +239,7 @@ static void test_share_rises_between_the_marks(void **state)
 #define PERIOD (1ULL << PERIOD_SHIFT)
 #define LIMIT 256
 #define SPAN 96 /* between the marks of a backlog of 256 */
+#define ROOM 88 /* from a queue of 40 to the upper mark */
 
 static const struct tuning usual = TUNING_DEFAULT;
 
@@ -269,6 +270,40 @@ static void test_flood_enters_slowly(void **state)
 	assert_in_range(queue - 40, SPAN / 4, SPAN / 2);
 	/* Nor does it with a queue of any size at once. */
 	assert_in_range(entered(&g, queue, 119 * PERIOD, 100000), 0, 1);
+}
+
+/* After a flood a listener that was left alone for 5 s is given what comes,
+ * though the flood is still in its queue. */
+static void test_silence_ends_the_answers(void **state)
+{
+	(void)state;
+	for (__u64 length = 100; length < 126; length++) {
+		struct growth g = { 0 };
+		__u64 period = 0;
+		__u32 queue = 40;
+
+		while (++period < length)
+			queue += entered(&g, queue, period * PERIOD, 1000);
+		assert_in_range(entered(&g, queue, period * PERIOD, 20), 0, 1);
+		period += 10;
+		assert_int_equal(entered(&g, queue, period * PERIOD, 20), 20);
+	}
+}
+
+/* Nor do pulses fill the queue, with as long a silence between them as pays
+ * most. */
+static void test_pulses_fill_no_queue(void **state)
+{
+	(void)state;
+	for (__u64 silence = 1; silence <= 40; silence++) {
+		struct growth g = { 0 };
+		__u32 queue = 40;
+
+		for (__u64 period = 1; period < 126; period += silence)
+			for (int i = 0; i < 1000; i++)
+				queue += entered(&g, queue, period * PERIOD, 1);
+		assert_in_range(queue, 40, LIMIT / 2 - 1);
+	}
 }
 
 /* Clients that complete: the queue stays, and each period gives twice as many,
@@ -317,10 +352,10 @@ static void test_growth_ends_the_budget(void **state)
 	(void)state;
 	while (entered(&g, 40, period++ * PERIOD, 1000) < 512)
 		;
-	/* Within a period, by a quarter of the span ... */
+	/* Within a period, by a quarter of the room ... */
 	assert_int_equal(entered(&g, 40, period * PERIOD, 10), 10);
-	assert_int_equal(entered(&g, 40 + SPAN / 4, period * PERIOD, 10), 10);
-	assert_in_range(entered(&g, 41 + SPAN / 4, period * PERIOD, 1000), 0,
+	assert_int_equal(entered(&g, 39 + ROOM / 4, period * PERIOD, 10), 10);
+	assert_in_range(entered(&g, 40 + ROOM / 4, period * PERIOD, 1000), 0,
 			1);
 	/* ... and at the next, by half of what entered. */
 	g = (struct growth){ 0 };
@@ -376,6 +411,8 @@ int main(void)
 		cmocka_unit_test(test_rate_is_exact),
 		cmocka_unit_test(test_share_rises_between_the_marks),
 		cmocka_unit_test(test_flood_enters_slowly),
+		cmocka_unit_test(test_silence_ends_the_answers),
+		cmocka_unit_test(test_pulses_fill_no_queue),
 		cmocka_unit_test(test_clients_enter_twice_as_many),
 		cmocka_unit_test(test_pause_keeps_the_budget),
 		cmocka_unit_test(test_growth_ends_the_budget),
