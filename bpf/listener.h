@@ -96,20 +96,21 @@ stage int is_kept(struct xdp_md *ctx, const struct syn *s, __u32 ifindex)
 	       way == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
-/* The socket that would get the packet; to be released. */
-stage struct bpf_sock *socket_for(struct xdp_md *ctx, const struct syn *s)
+/* The socket that would get the packet if it came from @sport; to be released. */
+stage struct bpf_sock *socket_for(struct xdp_md *ctx, const struct syn *s,
+				  __u16 sport)
 {
 	struct bpf_sock_tuple tuple = {};
 
 	if (s->family == FAMILY_ipv4) {
 		__builtin_memcpy(&tuple.ipv4.saddr, &s->path, 8);
-		tuple.ipv4.sport = s->sport;
+		tuple.ipv4.sport = sport;
 		tuple.ipv4.dport = s->dport;
 		return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4),
 					  BPF_F_CURRENT_NETNS, 0);
 	}
 	__builtin_memcpy(&tuple.ipv6.saddr, &s->path, 32);
-	tuple.ipv6.sport = s->sport;
+	tuple.ipv6.sport = sport;
 	tuple.ipv6.dport = s->dport;
 	return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6),
 				  BPF_F_CURRENT_NETNS, 0);
@@ -293,8 +294,7 @@ stage int is_ours(struct xdp_md *ctx, const struct syn *s, struct heard *h)
 /* A socket that is no listener: the kernel deals with its SYNs, which keep to a
  * small rate under pressure. */
 stage enum verdict look_at_other(struct xdp_md *ctx, const struct syn *s,
-				 const struct tuning *t, struct heard *h,
-				 __u32 state)
+				 const struct tuning *t, struct heard *h)
 {
 	__u64 now = clock_ns();
 	int pressed = is_pressed(be16(s->dport), now);
@@ -303,11 +303,24 @@ stage enum verdict look_at_other(struct xdp_md *ctx, const struct syn *s,
 		return V_not_ours;
 	if (s->blocked)
 		return V_blocked;
-	/* What ends in TIME_WAIT may begin anew with this SYN. */
-	if (is_overruled(s) && state == BPF_TCP_TIME_WAIT)
-		return UNDECIDED;
 	return pressed && is_odd_beyond_rate(t, now) ? V_odd_limit :
 						       V_socket_exists;
+}
+
+/*
+ * A SYN in TIME_WAIT's place can't be answered, for that socket would get the
+ * ACK; and the kernel lets it enter even a full queue. So at the upper mark it is
+ * dropped where others are answered, and below it keeps to a small rate.
+ */
+stage enum verdict reopen(const struct tuning *t, struct heard *h, __u64 now)
+{
+	if (h->relief != RELIEF_ANSWER && h->relief != RELIEF_BUDGET)
+		return UNDECIDED;
+	if ((h->can_answer && h->share >= SHARE_ALL) ||
+	    is_odd_beyond_rate(t, now))
+		return V_odd_limit;
+	h->relief = RELIEF_PASS;
+	return UNDECIDED;
 }
 
 stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
@@ -322,7 +335,7 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 	int burst;
 
 	if (sk->state != BPF_TCP_LISTEN)
-		return look_at_other(ctx, s, t, h, sk->state);
+		return look_at_other(ctx, s, t, h);
 	listener = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
 	if (!listener)
 		return V_no_listener;
@@ -353,7 +366,7 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 		h->relief = relief_of(s, h, t, secrets, now, burst);
 	if (h->relief)
 		hear_offer(s, listener, ipv4, t, now, h);
-	return UNDECIDED;
+	return s->reopens ? reopen(t, h, now) : UNDECIDED;
 }
 
 /* A capture has no listener: one with Fast Open on, whose keys are the ring's. */
@@ -391,7 +404,13 @@ stage enum verdict look(struct xdp_md *ctx, const struct bytes *bytes,
 		assume(s, h);
 		return s->blocked ? V_blocked : UNDECIDED;
 	}
-	sk = socket_for(ctx, s);
+	sk = socket_for(ctx, s, s->sport);
+	/* What ends may begin anew with this SYN. */
+	if (sk && sk->state == BPF_TCP_TIME_WAIT) {
+		bpf_sk_release(sk);
+		s->reopens = 1;
+		sk = socket_for(ctx, s, 0); /* nobody's port: the listener */
+	}
 	if (sk) {
 		v = look_at(ctx, bytes, s, ring, t, h, sk);
 		bpf_sk_release(sk);

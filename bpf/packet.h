@@ -84,6 +84,7 @@ struct syn {
 	undecided_u8 allowed; /* its source is on the allow list */
 	undecided_u8 blocked; /* or on the block list */
 	undecided_u8 proven; /* its cookie proves its address */
+	undecided_u8 reopens; /* a connection of which TIME_WAIT is left */
 	undecided_u8 as; /* enum verdict if the kernel takes it as it is */
 };
 

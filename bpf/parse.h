@@ -282,7 +282,7 @@ stage enum verdict read_syn(const struct bytes *bytes, const struct packet *p,
 	s->tfo_bytes = 0;
 	s->tfo_at = s->tfo_header = 0;
 	s->is_signed = 0;
-	s->allowed = s->blocked = 0;
+	s->allowed = s->blocked = s->reopens = 0;
 
 	s->family = p->family;
 	read_link(bytes, p, s);

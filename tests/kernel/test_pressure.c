@@ -653,6 +653,50 @@ static void test_never_for_a_socket_that_exists(void **state)
 	close(s.fd);
 }
 
+/* The kernel lets a SYN in TIME_WAIT's place enter a queue that is full. */
+static void test_none_enters_through_time_wait(void **state)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET }, from;
+	struct server s = serve(0, BACKLOG, 16);
+	int client = socket(AF_INET, SOCK_STREAM, 0), passed;
+	socklen_t size = sizeof(from);
+	struct frame f = SYN_TO(&s, "mss", 0);
+	struct frame valid = SYN_TO(&s, "mss tfo:current", 9);
+	struct frame forged = SYN_TO(&s, "mss tfo:other", 9);
+
+	(void)state;
+	to.sin_port = htons((uint16_t)s.port);
+	inet_pton(AF_INET, "192.0.2.2", &to.sin_addr);
+	assert_int_equal(connect(client, (void *)&to, sizeof(to)), 0);
+	assert_int_equal(getsockname(client, (void *)&from, &size), 0);
+	f.saddr = valid.saddr = forged.saddr = "192.0.2.2";
+	f.sport = valid.sport = forged.sport = ntohs(from.sin_port);
+	assert_int_equal(judge_one(&f), V_socket_exists);
+	close(accept(s.fd, NULL, NULL));
+	close(client);
+
+	/* In calm it is as any other. */
+	assert_int_equal(judge_one(&f), V_plain_syn);
+	assert_int_equal(judge_one(&forged), V_forged);
+	assert_int_equal(judge_one(&valid), V_valid_current);
+
+	/* Between the marks as many enter as may in a second; of retries too. */
+	half_open(&s, HI - 1);
+	for (passed = 0; judge_one(&f) == V_plain_syn; passed++)
+		assert_in_range(passed, 0, 200);
+	assert_in_range(passed, 100, 120);
+	assert_int_equal(judge_one(&f), V_odd_limit);
+	assert_int_equal(judge_one(&forged), V_odd_limit);
+
+	/* At the upper mark none do. */
+	pass_time(10 * SECOND);
+	half_open(&s, 1);
+	assert_int_equal(judge_one(&f), V_odd_limit);
+	assert_int_equal(judge_one(&forged), V_odd_limit);
+	assert_int_equal(judge_one(&valid), V_valid_current);
+	close(s.fd);
+}
+
 static void test_never_for_others(void **state)
 {
 	struct server s = serve(0, BACKLOG, 16);
@@ -1188,6 +1232,7 @@ int main(void)
 		cmocka_unit_test(test_never_for_signatures),
 		cmocka_unit_test(test_never_with_full_accept_queue),
 		cmocka_unit_test(test_never_for_a_socket_that_exists),
+		cmocka_unit_test(test_none_enters_through_time_wait),
 		cmocka_unit_test(test_never_for_others),
 		cmocka_unit_test(test_always),
 		cmocka_unit_test(test_offer_follows_sysctls),
