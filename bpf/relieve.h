@@ -16,7 +16,7 @@
 #include "share.h"
 
 #define TICK_PLACES 64
-#define PROVEN_SAMPLE 16
+#define PROVEN_SAMPLE 32
 
 /* What one CPU may admit in the present clock tick, by listener's address. */
 struct allowance {
@@ -259,7 +259,7 @@ stage enum verdict admit(const struct syn *s)
 		a->left--;
 		return settle(s);
 	}
-	if (is_pressed(be16(s->dport), clock_ns()))
+	if (is_pressed_now(be16(s->dport)))
 		return UNDECIDED;
 	all = bpf_map_lookup_elem(&admissions, &zero);
 	if (!all || all->unlooked++ % PROVEN_SAMPLE == 0)
