@@ -33,7 +33,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define BATCH_MS 20
 /* One that comes again later was refused behind us. */
 #define REFUSED_MS 64000
-/* So many sources' on one CPU, and more than half of those that it accepted, in
+/* So many sources' on one CPU, and more than there are connections that live, in
  * so many seconds: answering stops, for so long. */
 #define REFUSED_SOURCES 8
 #define REFUSED_UNITS 8
@@ -86,7 +86,7 @@ struct lately {
 	__u64 batch[BATCH_PLACES]; /* prints of what was handed over */
 	struct {
 		__u32 since; /* clock_units */
-		__u32 accepted;
+		__u32 alive; /* went on as the kernel's connections */
 		__u32 refused;
 		__u32 reserved; /* zero */
 	} port[PORT_PLACES];
@@ -100,7 +100,7 @@ struct {
 	__type(value, struct lately);
 } lately SEC(".maps");
 
-/* A segment that may be the ACK of an answer. */
+/* A segment that may be the ACK of an answer, or of what was made of one. */
 struct final_ack {
 	struct syncookie_flow flow;
 	struct syncookie cookie;
@@ -110,6 +110,7 @@ struct final_ack {
 	__u32 data_len;
 	__u32 tsval; /* the client's */
 	int timestamps; /* TSecr can be a cookie's */
+	int is_reset; /* and so opens nothing */
 };
 
 /* Its addresses, ports and numbers; 0 where it can't be read. */
@@ -139,6 +140,7 @@ stage int read_ack(const struct bytes *bytes, struct final_ack *a)
 	a->flow.dport = load16(tcp + 2);
 	a->flow.client_isn = be32(load32(tcp + 4)) - 1;
 	a->cookie.isn = be32(load32(tcp + 8)) - 1;
+	a->is_reset = *(__u8 *)(tcp + 13) & TCP_RST;
 	a->header_len = (*(__u8 *)(tcp + 12) >> 4) * 4;
 	if (a->header_len < TCP_HEADER ||
 	    !fits(bytes, tcp, a->header_len & 63))
@@ -169,8 +171,11 @@ stage int is_vouched(struct final_ack *a, const struct sock *sk,
 			      &a->cookie);
 }
 
-/* Counts what came again for each IPv4 source and each IPv6 prefix once, so that
- * one can't stop the answers by itself: a /48 is 65536 sources. */
+/*
+ * Counts connections that live, and ACKs that came again: for each IPv4 source
+ * and each IPv6 prefix once, since a /48 is 65536 sources. Who takes an answer up
+ * and resets the connection, to show the ACK again, has shown that it lived.
+ */
 stage void note_outcome(const struct final_ack *a, const struct siphash_key *key,
 			int refused, __u64 now)
 {
@@ -189,17 +194,17 @@ stage void note_outcome(const struct final_ack *a, const struct siphash_key *key
 		return;
 	if (clock_units(now) - l->port[i].since > REFUSED_UNITS) {
 		l->port[i].since = clock_units(now);
-		l->port[i].accepted = l->port[i].refused = 0;
+		l->port[i].alive = l->port[i].refused = 0;
 	}
 	if (!refused) {
-		l->port[i].accepted++;
+		l->port[i].alive++;
 		return;
 	}
 	if (seen_ago(flow_print(key, PRINT_REFUSED, &source), REFUSED_MS, now) ==
 	    NEVER_SEEN)
 		l->port[i].refused++;
 	if (l->port[i].refused >= REFUSED_SOURCES &&
-	    l->port[i].refused * 2 > l->port[i].accepted)
+	    l->port[i].refused > l->port[i].alive)
 		state->stopped_until = clock_units(now) + STOPPED_UNITS;
 }
 
@@ -284,8 +289,8 @@ stage enum ack expected_of(const struct final_ack *a, const struct sock *sk,
 	print = flow_print(key, PRINT_VOUCHED, &a->flow);
 	ago = seen_ago(print, REFUSED_MS, now);
 	*of_batch = is_of_batch(print, ago);
-	if (ago >= MAKING_MS)
-		note_outcome(a, key, ago != NEVER_SEEN, now);
+	if (ago >= MAKING_MS && ago != NEVER_SEEN)
+		note_outcome(a, key, 1, now);
 	return ago == NEVER_SEEN ? A_ack_accepted : A_ack_known;
 }
 
@@ -393,16 +398,13 @@ struct {
  * segment shows that, for the kernel may yet refuse it; the state in which the
  * next one finds the child does.
  */
-stage void return_place(const struct final_ack *a, struct bpf_sock *sk)
+stage void return_place(const struct final_ack *a, struct tcp_sock *tcp,
+			int in_queue)
 {
-	int in_queue = sk->state == BPF_TCP_SYN_RECV;
 	struct source source = source_key(a->packet.family, &a->flow.path);
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk); /* full ones alone */
 	struct proof *proof;
 	struct child *child;
 
-	if (!tcp)
-		return;
 	child = bpf_sk_storage_get(&children, tcp, NULL,
 				   in_queue ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 	if (!child || in_queue || child->left)
@@ -411,6 +413,36 @@ stage void return_place(const struct final_ack *a, struct bpf_sock *sk)
 	proof = proof_of(&source);
 	if (proof)
 		give_back(&proof->tfo, clock_ns(), proof->tfo_cost);
+}
+
+/* The segment after the ACK finds the connection that was made of an answer:
+ * nothing behind us refuses them all. */
+stage void note_life(struct final_ack *a, const struct tcp_sock *tcp)
+{
+	__u64 now = clock_ns();
+	const struct siphash_key *key;
+	__u32 zero = 0;
+
+	if (tcp->segs_in > 2)
+		return;
+	key = bpf_map_lookup_elem(&master, &zero);
+	a->flow.client_isn = tcp->rcv_nxt - (__u32)tcp->bytes_received - 1;
+	if (key && noted_ago(flow_print(key, PRINT_VOUCHED, &a->flow),
+			     REFUSED_MS, now) != NEVER_SEEN)
+		note_outcome(a, key, 0, now);
+}
+
+/* Of a connection, or of what is left of one. */
+stage void follow(struct final_ack *a, struct bpf_sock *sk)
+{
+	int in_queue = sk->state == BPF_TCP_SYN_RECV;
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk); /* full ones alone */
+
+	if (!tcp)
+		return;
+	return_place(a, tcp, in_queue);
+	if (!in_queue)
+		note_life(a, tcp);
 }
 
 /* A segment to a port of which ACKs may come. */
@@ -434,9 +466,11 @@ __attribute__((noinline)) int accept_ack(struct __sk_buff *skb, __u32 l3,
 		return TC_ACT_UNSPEC;
 	sk = ack_socket(skb, &a);
 	if (!sk)
-		return count_ack(skb, &a, A_ack_no_listener);
-	if (sk->state != BPF_TCP_LISTEN) {
-		return_place(&a, sk);
+		return a.is_reset ? TC_ACT_UNSPEC :
+				    count_ack(skb, &a, A_ack_no_listener);
+	if (sk->state != BPF_TCP_LISTEN || a.is_reset) {
+		if (sk->state != BPF_TCP_LISTEN)
+			follow(&a, sk);
 		bpf_sk_release(sk);
 		return TC_ACT_UNSPEC;
 	}
@@ -488,7 +522,7 @@ int tfoguard_ack(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	tcp = bytes.data + (p.l4 & IPV6_CHAIN_MAX);
 	if (!fits(&bytes, tcp, TCP_HEADER) ||
-	    (tcp[13] & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK ||
+	    (tcp[13] & TCP_SYN) || !(tcp[13] & (TCP_RST | TCP_ACK)) ||
 	    !may_be_answered(be16(load16(tcp + 2)), now))
 		return TC_ACT_UNSPEC;
 	return accept_ack(skb, p.l3, p.l4, p.family);

@@ -86,6 +86,9 @@ struct tcp_ao_info;
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u64 bytes_received; /* without SYN and FIN */
+	__u32 segs_in;
+	__u32 rcv_nxt;
 	struct tcp_options_received rx_opt;
 	__u8 fastopen_no_cookie : 1;
 	/* Only where the kernel was built with them. */

@@ -31,27 +31,39 @@ struct {
 
 #define NEVER_SEEN 0xffffffffU
 
+stage struct seen *place_of(__u32 i)
+{
+	i &= SEEN_PLACES - 1;
+	return bpf_map_lookup_elem(&seen, &i);
+}
+
 /*
- * How many ms ago @print was noted, if no more than @window; else notes it. The
- * hash must not roll within the window: it is of the namespace's master.
+ * How many ms ago @print was noted, if no more than @window. The hash must not
+ * roll within the window: it is of the namespace's master.
  */
+stage __u32 noted_ago(__u64 print, __u32 window, __u64 now)
+{
+	struct seen *first = place_of(print), *second = place_of(print >> 17);
+	__u32 ms = now / 1000000, mark = print >> 32;
+
+	if (first && first->print == mark && ms - first->at < window)
+		return ms - first->at;
+	if (second && second->print == mark && ms - second->at < window)
+		return ms - second->at;
+	return NEVER_SEEN;
+}
+
+/* The same; and what was not is noted now. */
 stage __u32 seen_ago(__u64 print, __u32 window, __u64 now)
 {
-	__u32 one = print & (SEEN_PLACES - 1);
-	__u32 two = (print >> 17) & (SEEN_PLACES - 1);
-	__u32 ms = now / 1000000, mark = print >> 32;
-	struct seen *first = bpf_map_lookup_elem(&seen, &one);
-	struct seen *second = bpf_map_lookup_elem(&seen, &two);
+	struct seen *first = place_of(print), *second = place_of(print >> 17);
+	__u32 ms = now / 1000000, ago = noted_ago(print, window, now);
 	struct seen *older;
 
-	if (!first || !second)
-		return NEVER_SEEN;
-	if (first->print == mark && ms - first->at < window)
-		return ms - first->at;
-	if (second->print == mark && ms - second->at < window)
-		return ms - second->at;
+	if (ago != NEVER_SEEN || !first || !second)
+		return ago;
 	older = ms - first->at > ms - second->at ? first : second;
-	older->print = mark;
+	older->print = print >> 32;
 	older->at = ms;
 	return NEVER_SEEN;
 }

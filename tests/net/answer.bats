@@ -385,8 +385,33 @@ serve_asleep() { # [OPTION=VALUE]...
 	at_server sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1
 }
 
-# Who has a prefix has as many sources as it likes: each takes an answer up,
-# resets the connection, and shows the ACK again.
+# Each takes an answer up, resets the connection, and shows the ACK again.
+@test "clients can't stop the answers" {
+	always 8012
+	serve 8012
+	strangers server s0
+	for i in {1..12}; do
+		ip -n server neigh replace 10.99.0.$((200 + i)) dev s0 \
+			lladdr 02:00:00:00:00:99
+		start "$BATS_TEST_TMPDIR/$i" client taskset -c 0 \
+			"$HERE/handshake.py" iface=c0 mac="$(mac server s0)" \
+			from=10.99.0.$((200 + i)) to=10.99.0.2 dport=8012 \
+			order=ack,reset,pause,ack wait=1
+	done
+	all_ended() {
+		[ "$(cat "$BATS_TEST_TMPDIR"/{1..12} | wc -l)" = 12 ]
+	}
+	wait_for all_ended
+	cat "$BATS_TEST_TMPDIR"/{1..12}
+	[ "$(acks ack_known)" -ge 12 ]
+	mark
+	before=$(acks ack_accepted)
+	at_client taskset -c 0 "$HERE/tfo.py" ask 10.99.0.2 8012 plain=1
+	judged answer_plain 1
+	acked ack_accepted 1
+}
+
+# Who has a prefix has as many sources as it likes.
 @test "one IPv6 prefix can't stop the answers" {
 	always 8011
 	serve 8011
