@@ -16,6 +16,7 @@
 #include "share.h"
 
 #define TICK_PLACES 64
+#define TICK_SHIFT 26 /* 32 bits to as many */
 #define PROVEN_SAMPLE 32
 
 /* What one CPU may admit in the present clock tick, by listener's address. */
@@ -66,8 +67,7 @@ stage struct allowance *allowance_of(__u32 whose)
 	__u32 zero = 0;
 
 	a = bpf_map_lookup_elem(&admissions, &zero);
-	return a ? &a->allowance[(whose ^ whose >> 16) & (TICK_PLACES - 1)] :
-		   NULL;
+	return a ? &a->allowance[whose * 0x9e3779b1U >> TICK_SHIFT] : NULL;
 }
 
 /*
