@@ -21,9 +21,12 @@ setup_file() {
 	serve 443 fastopen=1024
 	serve 444 fastopen=1024
 	serve 445 fastopen=1024
+	serve 446 fastopen=1024
 	# A router's place, so that answers to any source leave.
 	ip -n server neigh add 10.99.0.254 lladdr "$(mac client c0)" dev s0
 	ip -n server route add default via 10.99.0.254
+	ip -n server neigh add fd00:99::fe lladdr "$(mac client c0)" dev s0
+	ip -n server route add default via fd00:99::fe
 	guard_ports
 }
 
@@ -37,7 +40,7 @@ setup() {
 # Never answered: a verdict for each kind, whatever the SYN queue holds.
 guard_ports() {
 	guarded s0 --port 443,answer=never --port 444,answer=never \
-		--port 445,answer=never
+		--port 445,answer=never --port 446,answer=never
 }
 
 # The generator's own account ends up in $sent. What is counted one by one is
@@ -95,6 +98,22 @@ says() { [ "$(jq ".sent.$1" <<<"$sent")" = "$2" ]; } # KIND NUMBER
 	counted TcpInCsumErrors 0
 }
 
+@test "by IPv6 as by IPv4: a mix, whole, from all of a prefix" {
+	record server s0 446
+	flood --to fd00:99::2 --port 446 --kind mix --key $KEY --count 40 \
+		--pps 5000 --prefix 2001:db8::/32
+	wait_for judged plain_syn 10
+	wait_for judged cookie_request 10
+	wait_for judged forged 10
+	wait_for judged valid_current 10
+	counted TcpExtTCPFastOpenCookieReqd 20
+	counted TcpExtTCPFastOpenPassive 10
+	counted TcpInCsumErrors 0
+	frames 40 .from >"$BATS_TEST_TMPDIR/sources"
+	[ "$(grep -c '^20010db8' "$BATS_TEST_TMPDIR/sources")" = 40 ]
+	[ "$(sort -u "$BATS_TEST_TMPDIR/sources" | wc -l)" = 40 ]
+}
+
 @test "in a mix the holder of a cookie can be one address" {
 	record server s0 443
 	flood --kind mix --key $KEY --count 40 --pps 5000 --holder 203.0.113.7
@@ -136,12 +155,14 @@ says() { [ "$(jq ".sent.$1" <<<"$sent")" = "$2" ]; } # KIND NUMBER
 
 @test "bad options are usage errors" {
 	local o
-	for o in "--kind none" "--prefix 10.0.0.1/8" "--prefix x/8" "--pps -1" \
+	for o in "--kind none" "--prefix 10.0.0.1/8" "--prefix x/8" "--prefix 2001::/130" "--to fd00::x" "--pps -1" \
 		"--mac 1" "--count x" "--kind valid" "--first 5" "--seconds 0"; do
 		# shellcheck disable=SC2086
 		refuses 2 "flood: " at_client "$FLOOD" send c0 --to 10.99.0.2 \
 			--mac 02:00:00:00:00:01 --count 1 $o
 	done
+	refuses 2 "one IP version" at_client "$FLOOD" send c0 --to fd00:99::2 \
+		--mac 02:00:00:00:00:01 --count 1 --prefix 10.0.0.0/8
 	refuses 2 "whom to flood" at_client "$FLOOD" send c0 --count 1
 	refuses 2 "when does it end" at_client "$FLOOD" send c0 \
 		--to 10.99.0.2 --mac 02:00:00:00:00:01

@@ -9,6 +9,8 @@
  *	lets each returning address have its cookie; fails where one gets none
  *   flood-client run SERVER PORT FIRST ADDRESSES SECONDS REQUESTS
  *	that many requests of each sort, evenly over the time; JSON
+ *   flood-client talk SERVER PORT FIRST ADDRESSES SECONDS
+ *	request after request on one connection; JSON
  *
  * FIRST is the first of so many ADDRESSES in a row, SERVER the server's first.
  */
@@ -140,6 +142,46 @@ static void prime(const struct clients *c)
 	}
 }
 
+/* ---- talk ---------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+#define TALKS_MAX 1000000
+
+static void talk(const struct clients *c)
+{
+	struct pair pair = pair_of(c, NEW, 0);
+	int fd = open_from(&pair.client, 0), yes = 1;
+	__u64 started = now_ns(), before = started;
+	double *us = calloc(TALKS_MAX, sizeof(*us));
+	char response[RESPONSE_BYTES];
+	__u32 n = 0;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	if (connect(fd, (struct sockaddr *)&pair.server, sizeof(pair.server)))
+		err(1, "a connection");
+	while (n < TALKS_MAX &&
+	       (double)(before - started) < c->seconds * 1e9) {
+		before = now_ns();
+		if (send(fd, request_bytes, REQUEST_BYTES, MSG_NOSIGNAL) !=
+			    REQUEST_BYTES ||
+		    recv(fd, response, sizeof(response), MSG_WAITALL) !=
+			    RESPONSE_BYTES)
+			err(1, "request %u on one connection", n);
+		us[n++] = (double)(now_ns() - before) / 1e3;
+	}
+	close(fd);
+	qsort(us, n, sizeof(*us), by_value);
+	printf("{\"requests\":%u,\"p50_us\":%.3f,\"p99_us\":%.3f}\n", n,
+	       us[n / 2], us[(__u64)n * 99 / 100]);
+	free(us);
+}
+
 /* ---- run ----------------------------------------------------------------- */
 
 static void finish(struct clients *c, __u32 index, bool served)
@@ -236,13 +278,6 @@ static void run(struct clients *c)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static json_t *quantile(const struct tally *t, double share)
 {
 	return t->served ? json_real(t->ms[(__u32)(share * (t->served - 1))]) :
@@ -288,8 +323,13 @@ int main(int argc, char **argv)
 		prime(&c);
 		return 0;
 	}
+	if (argc < 7 || (c.seconds = atof(argv[6])) <= 0)
+		errx(2, "usage: see client.c");
+	if (!strcmp(argv[1], "talk") && argc == 7) {
+		talk(&c);
+		return 0;
+	}
 	if (strcmp(argv[1], "run") || argc != 8 ||
-	    (c.seconds = atof(argv[6])) <= 0 ||
 	    !(c.requests = (__u32)atoi(argv[7])))
 		errx(2, "usage: see client.c");
 	c.all = calloc(c.requests * SORTS, sizeof(*c.all));

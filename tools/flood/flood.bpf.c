@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -46,9 +48,10 @@ static __always_inline int is_due(void)
 }
 
 /* An address of the prefix that a router would let come from outside. */
-static __always_inline __be32 draw_source(enum kind kind)
+static __always_inline __be32 draw_ipv4(enum kind kind)
 {
-	__u32 addr = plan.prefix | (bpf_get_prandom_u32() & plan.host_mask);
+	__u32 addr = plan.prefix[0] |
+		     (bpf_get_prandom_u32() & plan.host_mask[0]);
 
 	if (kind == KIND_valid && plan.holder)
 		return bpf_htonl(plan.holder);
@@ -71,22 +74,54 @@ static __always_inline __u16 fold(__u32 sum)
 	return (__u16)~sum;
 }
 
-#define OPTIONS_AT (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
-/* Behind the options of templates.c. */
-#define COOKIE_AT (OPTIONS_AT + 20 + TFO_HEADER)
-
-static __always_inline __u32 write_cookie(void *data, enum kind kind,
-					  const struct iphdr *ip)
+/* Returns what it adds to the checksums. */
+static __always_inline __u32 write_source(void *data, enum kind kind,
+					  __u32 ip_sum)
 {
-	struct tfo_path path = {
-		.words = { (__u64)ip->daddr << 32 | ip->saddr }
-	};
+	struct ipv6hdr *ip6 = data + ETH_HLEN;
+	struct iphdr *ip = data + ETH_HLEN;
+	__u32 sum = 0;
+
+	if (!plan.ipv6) {
+		ip->saddr = draw_ipv4(kind);
+		sum = sum_u32(ip->saddr);
+		ip->check = fold(ip_sum + sum);
+		return sum;
+	}
+	for (int i = 0; i < 4; i++) {
+		__be32 word = bpf_htonl(plan.prefix[i] |
+					(bpf_get_prandom_u32() &
+					 plan.host_mask[i]));
+
+		ip6->saddr.in6_u.u6_addr32[i] = word;
+		sum += sum_u32(word);
+	}
+	return sum;
+}
+
+static __always_inline __u64 valid_cookie(void *data)
+{
 	struct siphash_key key = { plan.key.k0, plan.key.k1 };
-	__u32 *cookie = data + COOKIE_AT;
+	struct ipv6hdr *ip6 = data + ETH_HLEN;
+	struct iphdr *ip = data + ETH_HLEN;
+	struct tfo_path path = { 0 };
+
+	if (!plan.ipv6) {
+		path.words[0] = (__u64)ip->daddr << 32 | ip->saddr;
+		return tfo_cookie(&key, &path, TFO_PATH_WORDS_IPV4);
+	}
+	__builtin_memcpy(&path, &ip6->saddr, sizeof(path));
+	return tfo_cookie(&key, &path, TFO_PATH_WORDS_IPV6);
+}
+
+/* @at is behind the options of templates.c. */
+static __always_inline __u32 write_cookie(void *data, enum kind kind, void *at)
+{
+	__u32 *cookie = at;
 	__u64 value;
 
 	if (kind == KIND_valid)
-		value = tfo_cookie(&key, &path, TFO_PATH_WORDS_IPV4);
+		value = valid_cookie(data);
 	else
 		value = (__u64)bpf_get_prandom_u32() << 32 |
 			bpf_get_prandom_u32();
@@ -103,8 +138,9 @@ SEC("xdp")
 int flood(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct iphdr *ip = data + ETH_HLEN;
-	struct tcphdr *tcp = (void *)(ip + 1);
+	struct tcphdr *tcp = data + ETH_HLEN + (plan.ipv6 ?
+							sizeof(struct ipv6hdr) :
+							sizeof(struct iphdr));
 	const volatile struct template *from;
 	__u32 kind, sum, sources;
 	__u64 *words = data;
@@ -120,14 +156,13 @@ int flood(struct xdp_md *ctx)
 	for (int i = 0; i < FLOOD_FRAME / 8; i++)
 		words[i] = from->words[i];
 
-	ip->saddr = draw_source(kind);
+	sources = write_source(data, kind, from->ip_sum);
 	tcp->source = bpf_htons(1024 | (__u16)bpf_get_prandom_u32());
 	tcp->seq = bpf_get_prandom_u32();
-	sources = sum_u32(ip->saddr);
-	ip->check = fold(from->ip_sum + sources);
 	sum = from->tcp_sum + sources + sum_u32(tcp->seq) + tcp->source;
 	if (from->has_cookie)
-		sum += write_cookie(data, kind, ip);
+		sum += write_cookie(data, kind,
+				    (void *)(tcp + 1) + 20 + TFO_HEADER);
 	tcp->check = fold(sum);
 
 	if (bpf_xdp_adjust_tail(ctx, (int)from->len - FLOOD_FRAME))
@@ -189,8 +224,21 @@ int bounce(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-/* The first address that somebody has here, and how many; host byte order. */
+/* The first address that somebody has here, and how many; host byte order. By
+ * IPv6 nobody has any. */
 const volatile __u32 kept, n_kept;
+
+static __always_inline int is_for_nobody(void *at, void *end, __be16 proto)
+{
+	struct ipv6hdr *ip6 = at;
+	struct iphdr *ip = at;
+
+	if (proto == bpf_htons(ETH_P_IP))
+		return (void *)(ip + 1) <= end &&
+		       bpf_ntohl(ip->daddr) - kept >= n_kept;
+	return proto == bpf_htons(ETH_P_IPV6) && (void *)(ip6 + 1) <= end &&
+	       ip6->nexthdr == IPPROTO_TCP;
+}
 
 /* Loses what goes to spoofed addresses, as the internet does. */
 SEC("xdp.frags")
@@ -198,11 +246,10 @@ int internet(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
-	struct iphdr *ip = data + ETH_HLEN;
 
 	count(COUNT_all);
-	if ((void *)(ip + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) ||
-	    bpf_ntohl(ip->daddr) - kept < n_kept)
+	if ((void *)(eth + 1) > end ||
+	    !is_for_nobody(eth + 1, end, eth->h_proto))
 		return XDP_PASS;
 	count(COUNT_lost);
 	return XDP_DROP;

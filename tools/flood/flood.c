@@ -41,13 +41,20 @@
 #define TICK_NS (5 * 1000 * 1000)
 #define BATCH 64 /* of live frames: less than a veth's ring of 256 holds */
 
+/* An address, and a mask of the bits of hosts; words in host byte order. */
+struct prefix {
+	bool ipv6;
+	__u32 first[4], hosts[4];
+};
+
 struct arguments {
 	bool stand;
 	const char *interface, *program;
 	struct target target;
 	struct plan plan;
-	const char *kind;
-	bool has_mac, anywhere;
+	const char *kind, *to;
+	struct prefix from;
+	bool has_mac, has_from, anywhere;
 	struct siphash_key keys[KEYTEXT_KEYS_MAX];
 	int n_keys, cpu;
 	__u32 keep, n_keep;
@@ -330,7 +337,7 @@ enum { OPT_ANYWHERE = 256, OPT_FIRST, OPT_CPU, OPT_KEEP, OPT_HOLDER };
 
 static const struct argp_option options[] = {
 	{ 0, 0, 0, 0, "send:", 1 },
-	{ "to", 't', "ADDRESS", 0, "Server's IPv4 address", 1 },
+	{ "to", 't', "ADDRESS", 0, "Server's address", 1 },
 	{ "mac", 'm', "MAC", 0, "Server's or router's address on the link", 1 },
 	{ "port", 'p', "N", 0, "Server's port (443)", 1 },
 	{ "kind", 'k', "KIND", 0,
@@ -338,7 +345,8 @@ static const struct argp_option options[] = {
 	  "(cookie, with data), or mix: all in turn, valid ones with --key",
 	  1 },
 	{ "prefix", 'P', "ADDRESS/N", 0,
-	  "Sources are drawn from it (0.0.0.0/0: any that a router lets in)",
+	  "Sources are drawn from it (0.0.0.0/0: any that a router lets in; or "
+	  "2000::/3)",
 	  1 },
 	{ "key", 'K', "KEY", 0,
 	  "Makes valid cookies; in the form of net.ipv4.tcp_fastopen_key", 1 },
@@ -375,26 +383,42 @@ static __u64 read_number(const char *arg, __u64 max, struct argp_state *state)
 	return n;
 }
 
-/* The first address, in host byte order, and a mask of the hosts' bits. */
-static void read_prefix(const char *arg, __u32 *first, __u32 *hosts,
-			struct argp_state *state)
+static struct prefix read_prefix(const char *arg, struct argp_state *state)
 {
-	char text[32], *slash;
-	struct in_addr addr;
-	__u64 bits = 32;
+	char text[INET6_ADDRSTRLEN + 4], *slash;
+	struct prefix p = { .ipv6 = strchr(arg, ':') };
+	__u32 longest = p.ipv6 ? 128 : 32;
+	__u64 bits = longest;
 
 	snprintf(text, sizeof(text), "%s", arg);
 	slash = strchr(text, '/');
 	if (slash) {
 		*slash = 0;
-		bits = read_number(slash + 1, 32, state);
+		bits = read_number(slash + 1, longest, state);
 	}
-	if (inet_pton(AF_INET, text, &addr) != 1)
-		argp_error(state, "\"%s\" is no IPv4 prefix", arg);
-	*hosts = bits ? (__u32)((1ULL << (32 - bits)) - 1) : ~0U;
-	*first = ntohl(addr.s_addr);
-	if (*first & *hosts)
-		argp_error(state, "\"%s\" has bits beyond the prefix", arg);
+	if (inet_pton(p.ipv6 ? AF_INET6 : AF_INET, text, p.first) != 1)
+		argp_error(state, "\"%s\" is no prefix", arg);
+	for (__u32 i = 0; i < longest / 32; i++) {
+		__u64 here = bits > 32 * i ? bits - 32 * i : 0;
+
+		p.first[i] = ntohl(p.first[i]);
+		p.hosts[i] = here < 32 ? ~0U >> here : 0;
+		if (p.first[i] & p.hosts[i])
+			argp_error(state, "\"%s\" has bits beyond the prefix",
+				   arg);
+	}
+	return p;
+}
+
+/* Of what can be a single address or a range of them by IPv4. */
+static __u32 read_ipv4(const char *arg, __u32 *hosts, struct argp_state *state)
+{
+	struct prefix p = read_prefix(arg, state);
+
+	if (p.ipv6)
+		argp_error(state, "\"%s\" is not IPv4", arg);
+	*hosts = p.hosts[0];
+	return p.first[0];
 }
 
 static void read_mac(const char *arg, struct target *to,
@@ -438,6 +462,19 @@ static void choose_kinds(struct arguments *a, struct argp_state *state)
 	plan->key = a->keys[0];
 }
 
+static void choose_sources(struct arguments *a, struct argp_state *state)
+{
+	if (!a->has_from)
+		a->from = read_prefix(a->target.ipv6 ? "2000::/3" : "0.0.0.0/0",
+				      state);
+	if (a->from.ipv6 != a->target.ipv6 ||
+	    (a->plan.holder && a->target.ipv6))
+		argp_error(state, "sources and --to must be of one IP version");
+	a->plan.ipv6 = a->target.ipv6;
+	memcpy(a->plan.prefix, a->from.first, sizeof(a->from.first));
+	memcpy(a->plan.host_mask, a->from.hosts, sizeof(a->from.hosts));
+}
+
 static void check_end(struct arguments *a, struct argp_state *state)
 {
 	static const char *const programs[] = { "pass", "drop", "bounce",
@@ -454,8 +491,9 @@ static void check_end(struct arguments *a, struct argp_state *state)
 					  "bounce or internet");
 		return;
 	}
-	if (!a->target.addr || !a->has_mac)
+	if (!a->to || !a->has_mac)
 		argp_error(state, "whom to flood? --to and --mac");
+	choose_sources(a, state);
 	if (a->count == ~0ULL && a->seconds > 86400)
 		argp_error(state, "when does it end? --seconds or --count");
 	if (a->first && (!a->pps || a->pps > SLOW_PPS))
@@ -471,8 +509,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 't':
-		if (inet_pton(AF_INET, arg, &a->target.addr) != 1)
-			argp_error(state, "\"%s\" is no IPv4 address", arg);
+		a->target.ipv6 = strchr(arg, ':');
+		a->to = arg;
+		if (inet_pton(a->target.ipv6 ? AF_INET6 : AF_INET, arg,
+			      &a->target.addr) != 1)
+			argp_error(state, "\"%s\" is no address", arg);
 		return 0;
 	case 'm':
 		read_mac(arg, &a->target, state);
@@ -485,7 +526,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->kind = arg;
 		return 0;
 	case 'P':
-		read_prefix(arg, &a->plan.prefix, &a->plan.host_mask, state);
+		a->from = read_prefix(arg, state);
+		a->has_from = true;
 		return 0;
 	case 'K':
 		a->n_keys = keytext_parse(arg, a->keys);
@@ -494,7 +536,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 					  "00112233-44556677-8899aabb-ccddeeff");
 		return 0;
 	case OPT_HOLDER:
-		read_prefix(arg, &a->plan.holder, &hosts, state);
+		a->plan.holder = read_ipv4(arg, &hosts, state);
 		if (hosts)
 			argp_error(state, "\"%s\" is no address", arg);
 		return 0;
@@ -517,7 +559,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->anywhere = true;
 		return 0;
 	case OPT_KEEP:
-		read_prefix(arg, &a->keep, &a->n_keep, state);
+		a->keep = read_ipv4(arg, &a->n_keep, state);
 		a->n_keep++;
 		return 0;
 	case ARGP_KEY_ARG:
@@ -554,7 +596,6 @@ int main(int argc, char **argv)
 {
 	static struct arguments a = { .target.port = 443,
 				      .kind = "plain",
-				      .plan.host_mask = ~0U,
 				      .n_keep = ~0U,
 				      .count = ~0ULL,
 				      .seconds = 1e9 };

@@ -22,7 +22,7 @@ enum kind {
 };
 
 /* Headers, a Linux client's options, and data: a multiple of eight bytes. */
-#define FLOOD_FRAME 192
+#define FLOOD_FRAME 208
 
 /* All of a kind's SYN that does not change; the rest is zero. */
 struct template {
@@ -36,7 +36,9 @@ struct plan {
 	struct template templates[KINDS_COUNT];
 	__u32 kinds[KINDS_COUNT]; /* sent in turn */
 	__u32 n_kinds;
-	__u32 prefix, host_mask; /* of the sources; host byte order */
+	__u32 ipv6;
+	/* Of the sources; words in host byte order, of IPv4 the first. */
+	__u32 prefix[4], host_mask[4];
 	__u64 interval_ps; /* between two SYNs; 0: as fast as it goes */
 	__u64 count; /* no more than these; 0: no end */
 	struct siphash_key key; /* of valid cookies */

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -48,14 +48,37 @@ static size_t put_fastopen(unsigned char *at, enum kind kind)
 	return at[1] + 2;
 }
 
+static void put_ip(void *at, const struct target *target, size_t tcp_len)
+{
+	struct ipv6hdr *ip6 = at;
+	struct iphdr *ip = at;
+
+	if (target->ipv6) {
+		ip6->version = 6;
+		ip6->payload_len = htons((unsigned short)tcp_len);
+		ip6->nexthdr = IPPROTO_TCP;
+		ip6->hop_limit = 60;
+		memcpy(&ip6->daddr, &target->addr, sizeof(ip6->daddr));
+		return;
+	}
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->tot_len = htons((unsigned short)(sizeof(*ip) + tcp_len));
+	ip->frag_off = htons(0x4000);
+	ip->ttl = 60;
+	ip->protocol = IPPROTO_TCP;
+	memcpy(&ip->daddr, &target->addr, sizeof(ip->daddr));
+}
+
 void template_make(struct template *t, enum kind kind,
 		   const struct target *target)
 {
 	unsigned char *frame = (unsigned char *)t->words, *options;
+	size_t ip_len = target->ipv6 ? sizeof(struct ipv6hdr) :
+				       sizeof(struct iphdr), len;
 	struct ethhdr *eth = (void *)frame;
-	struct iphdr *ip = (void *)(frame + ETH_HLEN);
-	struct tcphdr *tcp = (void *)(ip + 1);
-	size_t len;
+	void *ip = frame + ETH_HLEN;
+	struct tcphdr *tcp = ip + ip_len;
 
 	memset(t, 0, sizeof(*t));
 	t->has_cookie = kind == KIND_forged || kind == KIND_valid;
@@ -74,21 +97,15 @@ void template_make(struct template *t, enum kind kind,
 	tcp->syn = 1;
 	tcp->window = htons(64240);
 
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->tot_len = htons((unsigned short)(sizeof(*ip) + len));
-	ip->frag_off = htons(0x4000);
-	ip->ttl = 60;
-	ip->protocol = IPPROTO_TCP;
-	ip->daddr = target->addr;
-
+	put_ip(ip, target, len);
 	memcpy(eth->h_dest, target->mac, ETH_ALEN);
 	memcpy(eth->h_source, target->own_mac, ETH_ALEN);
-	eth->h_proto = htons(ETH_P_IP);
+	eth->h_proto = htons(target->ipv6 ? ETH_P_IPV6 : ETH_P_IP);
 
-	t->len = (__u32)(ETH_HLEN + sizeof(*ip) + len);
-	t->ip_sum = sum_of((unsigned char *)ip, sizeof(*ip));
+	t->len = (__u32)(ETH_HLEN + ip_len + len);
+	t->ip_sum = sum_of(ip, ip_len);
 	t->tcp_sum = sum_of((unsigned char *)tcp, len) + htons(IPPROTO_TCP) +
 		     htons((unsigned short)len) +
-		     sum_of((unsigned char *)&ip->daddr, 4);
+		     sum_of((unsigned char *)&target->addr,
+			    sizeof(target->addr));
 }
