@@ -164,17 +164,18 @@ demo:
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tfoguard
 	$(Q)TFOGUARD=$(BUILD)/tfoguard tests/isolate tools/demo
 
-$(BUILD)/bpf/bench.bpf.o: tools/bench.bpf.c
+$(BUILD)/bpf/restore.bpf.o: tools/bench/restore.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tools/bench.o: tools/bench.c | $(BUILD)/bpf/bench.skel.h
+$(BUILD)/tools/bench/%.o: tools/bench/%.c | $(BUILD)/bpf/restore.skel.h
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/bench: $(BUILD)/tools/bench.o $(BUILD)/tests/frames.o $(LIB_OBJECTS)
+$(BUILD)/bench-%: $(BUILD)/tools/bench/%.o $(BUILD)/tools/bench/rig.o \
+		$(BUILD)/tests/frames.o $(LIB_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -184,10 +185,10 @@ BENCH_KEYS := 00112233-44556677-8899aabb-ccddeeff,a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d
 # ROUNDS= and REPEAT= change how long it takes.
 bench:
 	$(Q)tools/install-deps test
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/bench
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/bench-paths
 	$(Q)tests/isolate sh -c 'sysctl -qw net.ipv4.tcp_fastopen=3 \
 		net.ipv4.tcp_fastopen_key=$(BENCH_KEYS) && \
-		exec $(BUILD)/bench $(ROUNDS) $(REPEAT)' >$(BUILD)/bench.json
+		exec $(BUILD)/bench-paths $(ROUNDS) $(REPEAT)' >$(BUILD)/bench.json
 	@echo "figures: $(BUILD)/bench.json"
 
 # ROTATIONS= changes how long it takes.
