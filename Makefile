@@ -175,21 +175,23 @@ $(BUILD)/tools/bench/%.o: tools/bench/%.c | $(BUILD)/bpf/restore.skel.h
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/bench-%: $(BUILD)/tools/bench/%.o $(BUILD)/tools/bench/rig.o \
-		$(BUILD)/tests/frames.o $(LIB_OBJECTS)
+		$(BUILD)/tools/bench/memory.o $(BUILD)/tests/frames.o $(LIB_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The keys that the bench's ring holds: the kernel's and the guard's in step.
 BENCH_KEYS := 00112233-44556677-8899aabb-ccddeeff,a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4
 
-# ROUNDS= and REPEAT= change how long it takes.
-bench:
+# ROUNDS= and REPEAT= change how long these two take.
+bench: TIMED := bench-paths
+bench-scale: TIMED := bench-scale
+bench bench-scale:
 	$(Q)tools/install-deps test
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/bench-paths
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/$(TIMED)
 	$(Q)tests/isolate sh -c 'sysctl -qw net.ipv4.tcp_fastopen=3 \
 		net.ipv4.tcp_fastopen_key=$(BENCH_KEYS) && \
-		exec $(BUILD)/bench-paths $(ROUNDS) $(REPEAT)' >$(BUILD)/bench.json
-	@echo "figures: $(BUILD)/bench.json"
+		exec $(BUILD)/$(TIMED) $(ROUNDS) $(REPEAT)' >$(BUILD)/$@.json
+	@echo "figures: $(BUILD)/$@.json"
 
 # ROTATIONS= changes how long it takes.
 bench-rotation:
@@ -256,14 +258,15 @@ help:
 	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
 	@echo 'test           every test; SUITE="unit program" for some (root)'
 	@echo 'bench          what each path costs (root)'
+	@echo 'bench-scale    how that grows, and memory (root)'
 	@echo 'bench-rotation rotations under load: lost 0-RTT, if any (root)'
-
 	@echo 'bench-flood    what clients get under floods (root); see tools/bench-flood -h'
 	@echo 'install        PREFIX=$(PREFIX) DESTDIR=; uninstall'
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: FORCE all tests test demo bench bench-rotation bench-flood install \
+.PHONY: FORCE all tests test demo bench bench-scale bench-rotation \
+	bench-flood install \
 	uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

@@ -171,21 +171,6 @@ void rig_close(struct rig *rig)
 	close(rig->tun);
 }
 
-void rig_check(struct rig *rig, const char *name, const struct frame *frame,
-	       enum verdict verdict)
-{
-	static unsigned char in[FRAME_MAX], out[JUDGE_FRAME_MAX];
-	struct judgement judged;
-
-	if (judge_packet(rig->judge, in, (__u32)frame_build(frame, in), out,
-			 &judged) ||
-	    judged.verdict != verdict) {
-		fprintf(stderr, "bench: %s ends as %s\n", name,
-			judge_verdict_name(judged.verdict));
-		exit(1);
-	}
-}
-
 static double time_program(int fd, const unsigned char *frame, size_t len,
 			   unsigned int repeat)
 {
@@ -228,6 +213,44 @@ static void prepare(struct restore_bpf *skel, const unsigned char *frame,
 				BPF_ANY))
 		rig_die("the original frame", errno);
 	memcpy((void *)&skel->bss->vary, vary, sizeof(*vary));
+}
+
+/* The frame as the restorer hands it on. */
+static void draw(struct rig *rig, unsigned char *frame, size_t len)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		    .data_size_in = (__u32)len, .data_out = frame,
+		    .data_size_out = (__u32)len, .repeat = 1);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(rig->empty->progs.restore),
+				   &opts))
+		rig_die("BPF_PROG_TEST_RUN", errno);
+}
+
+#define DRAWS 16
+
+void rig_check(struct rig *rig, const char *name, const struct frame *frame,
+	       const struct vary *vary, enum verdict verdict)
+{
+	static unsigned char in[FRAME_MAX], out[JUDGE_FRAME_MAX];
+	__u32 len = (__u32)frame_build(frame, in);
+	struct judgement judged;
+	int astray = 0;
+
+	prepare(rig->empty, in, len, vary);
+	/* Takes note of what runs without the judge have counted. */
+	judge_packet(rig->judge, in, len, out, &judged);
+	for (int i = 0; i < DRAWS; i++) {
+		draw(rig, in, len);
+		astray += judge_packet(rig->judge, in, len, out, &judged) ||
+			  judged.verdict != verdict;
+	}
+	/* A few sources may be blocked, where prefixes are many. */
+	if (astray > DRAWS / 4) {
+		fprintf(stderr, "bench: %s ends as %s\n", name,
+			judge_verdict_name(judged.verdict));
+		exit(1);
+	}
 }
 
 struct runner {

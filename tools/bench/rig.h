@@ -42,7 +42,7 @@ void rig_press(struct rig *);
 
 /* A path that ends elsewhere than it should would be timed under a wrong name. */
 void rig_check(struct rig *, const char *name, const struct frame *,
-	       enum verdict);
+	       const struct vary *, enum verdict);
 
 /* Nanoseconds of one run of the empty program. */
 double rig_empty_ns(struct rig *);
