@@ -228,6 +228,12 @@ bench-flood:
 	$(Q)BUILD=$(BUILD) tools/bench-flood
 	@echo "figures: $(BUILD)/bench-flood.json"
 
+# What it takes is in tools/bench-all; the machine has to be idle otherwise.
+bench-all:
+	$(Q)tools/install-deps bench
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tfoguard
+	$(Q)BUILD=$(BUILD) MAKE="$(MAKE)" tools/bench-all
+
 # ---- installing -----------------------------------------------------------
 MAN_DIR        := $(DESTDIR)$(PREFIX)/share/man/man8
 COMPLETION_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -261,12 +267,12 @@ help:
 	@echo 'bench-scale    how that grows, and memory (root)'
 	@echo 'bench-rotation rotations under load: lost 0-RTT, if any (root)'
 	@echo 'bench-flood    what clients get under floods (root); see tools/bench-flood -h'
+	@echo 'bench-all      all four, tables and plots (root); see tools/bench-all -h'
 	@echo 'install        PREFIX=$(PREFIX) DESTDIR=; uninstall'
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
 .PHONY: FORCE all tests test demo bench bench-scale bench-rotation \
-	bench-flood install \
-	uninstall clean help
+	bench-flood bench-all install uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
