@@ -310,8 +310,10 @@ tuning() { dump tuning | jq -c ".[0].formatted.value.$1"; } # FIELD
 	for ((i = 0; i < 100000; i++)); do
 		echo "11.$((i >> 16)).$((i >> 8 & 255)).$((i & 255))"
 	done >list.txt
-	begin=$SECONDS
-	block add -f list.txt
+	# Of a CPU, of which others may have the most.
+	TIMEFORMAT='%U %S'
+	{ time block add -f list.txt; } 2>taken
+	awk '{ print "# " $1 + $2 " s"; exit $1 + $2 > 10 }' taken
 	[ "$(sizes)" = "[100000,0]" ]
 	allow add 11.0.0.0/8
 	[ "$(in_trie 11.1.0.0)" = "1 4" ]
@@ -319,8 +321,6 @@ tuning() { dump tuning | jq -c ".[0].formatted.value.$1"; } # FIELD
 	[ "$(in_trie 11.1.0.0)" = "2 4" ]
 	[ "$(block list | wc -l)" = 100000 ]
 	block del -f - <list.txt
-	echo "# $((SECONDS - begin)) s"
-	[ $((SECONDS - begin)) -le 10 ]
 	[ "$(sizes)" = "[0,0]" ]
 	[ "$(dump list4)" = "[]" ]
 }
