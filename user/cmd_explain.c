@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <argp.h>
 #include <errno.h>
-#include <pcap/pcap.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "cmd.h"
 #include "configuration.h"
 #include "judge.h"
@@ -126,39 +126,6 @@ static void set_ring(const struct arguments *a, struct keyring *ring)
 		ring_follow(&none, &kernel, 0, ring);
 }
 
-/* 1 for bare IP, 0 for Ethernet, -1 for what the program can't be given. */
-static int is_bare_ip(int link_type)
-{
-	switch (link_type) {
-	case DLT_EN10MB:
-		return 0;
-	case DLT_RAW:
-	case DLT_IPV4:
-	case DLT_IPV6:
-		return 1;
-	}
-	return -1;
-}
-
-static int open_capture(const struct arguments *a, pcap_t **capture,
-			int *bare_ip, struct fault *f)
-{
-	char why[PCAP_ERRBUF_SIZE];
-
-	*capture = pcap_open_offline(a->file, why);
-	if (!*capture)
-		return fault_fail(f, EXIT_FAILED, EINVAL, "%s", why);
-	*bare_ip = is_bare_ip(pcap_datalink(*capture));
-	if (*bare_ip >= 0)
-		return 0;
-	fault_advise(f, "capture on one interface (tcpdump -i eth0), not on any");
-	return fault_fail(f, EXIT_FAILED, EOPNOTSUPP,
-			  "its packets are of link type %s, not Ethernet or raw "
-			  "IP",
-			  pcap_datalink_val_to_name(pcap_datalink(*capture)) ?:
-				  "unknown");
-}
-
 /* A device of this namespace; with --live, its addresses. */
 static int read_tables(const struct arguments *a, struct tables *tables)
 {
@@ -168,12 +135,12 @@ static int read_tables(const struct arguments *a, struct tables *tables)
 	       (a->live ? locals_read(tables) : 0);
 }
 
-static int start_judge(const struct arguments *a, int bare_ip,
+static int start_judge(const struct arguments *a, bool bare_ip,
 		       struct judge **judge, struct fault *f)
 {
 	struct program_config config = {
 		.settings = {
-			.no_ethernet = (__u8)bare_ip,
+			.no_ethernet = bare_ip,
 			.assume_listener = !a->live,
 			.assume_pressure = a->pressure,
 			.can_answer = 1,
@@ -203,8 +170,7 @@ static int start_judge(const struct arguments *a, int bare_ip,
 
 /* One packet of the capture, and what became of it. */
 struct explained {
-	unsigned long number;
-	const struct pcap_pkthdr *header;
+	struct captured packet;
 	bool too_long; /* not judged */
 	struct judgement judged;
 	const __u8 *out;
@@ -213,18 +179,18 @@ struct explained {
 
 static bool is_cut(const struct explained *e)
 {
-	return e->header->caplen < e->header->len;
+	return e->packet.len < e->packet.whole_len;
 }
 
 static void print_json(const struct arguments *a, const struct explained *e)
 {
 	static char hex[2 * JUDGE_FRAME_MAX + 1];
-	json_t *row = json_pack("{s:I,s:i}", "packet", (json_int_t)e->number,
-				"in", (int)e->header->caplen);
+	json_t *row = json_pack("{s:I,s:i}", "packet", (json_int_t)e->packet.number,
+				"in", (int)e->packet.len);
 
 	if (is_cut(e))
 		json_object_set_new(row, "cut_from",
-				    json_integer(e->header->len));
+				    json_integer(e->packet.whole_len));
 	if (e->too_long) {
 		json_object_set_new(row, "too_long", json_true());
 		output_json(&a->output, row);
@@ -243,13 +209,13 @@ static void print_json(const struct arguments *a, const struct explained *e)
 
 static void print_text(const struct explained *e)
 {
-	printf("%6lu  %-20s %-6s %5u bytes in", e->number,
+	printf("%6lu  %-20s %-6s %5u bytes in", e->packet.number,
 	       e->too_long ? "not judged" :
 			     judge_verdict_name(e->judged.verdict),
 	       e->too_long ? "" : judge_action_name(e->judged.action),
-	       e->header->caplen);
+	       e->packet.len);
 	if (is_cut(e))
-		printf(" (cut from %u)", e->header->len);
+		printf(" (cut from %u)", e->packet.whole_len);
 	if (e->too_long)
 		puts(", too long for the kernel to try");
 	else if (e->judged.action == ACTION_drop)
@@ -259,24 +225,21 @@ static void print_text(const struct explained *e)
 }
 
 static int explain_packet(const struct arguments *a, struct judge *judge,
-			  int bare_ip, struct explained *e, const __u8 *frame,
-			  struct fault *f)
+			  bool bare_ip, struct explained *e, struct fault *f)
 {
 	static __u8 out[JUDGE_FRAME_MAX];
 	/* The capture's own time: what repeats within a window, repeats. */
-	int err = judge_set_time(judge, (__u64)e->header->ts.tv_sec *
-						1000000000 +
-					(__u64)e->header->ts.tv_usec * 1000) ?:
-		  judge_packet(judge, frame, e->header->caplen, out,
+	int err = judge_set_time(judge, e->packet.time) ?:
+		  judge_packet(judge, e->packet.frame, e->packet.len, out,
 			       &e->judged);
 
 	e->too_long = err == -EMSGSIZE;
 	if (err && !e->too_long)
 		return fault_fail(f, EXIT_FAILED, err,
 				  "the kernel did not run packet %lu: %s",
-				  e->number, strerror(-err));
+				  e->packet.number, strerror(-err));
 	e->out = out;
-	e->out_len = judge_ip_end(out, e->judged.out_len, bare_ip);
+	e->out_len = capture_ip_end(out, e->judged.out_len, bare_ip);
 	if (a->output.json)
 		print_json(a, e);
 	else
@@ -307,28 +270,23 @@ static int tell_partly(const struct arguments *a, unsigned long too_long,
 			  cut);
 }
 
-static int explain(const struct arguments *a, pcap_t *capture, int bare_ip,
+static int explain(const struct arguments *a, struct capture *capture,
 		   struct fault *f)
 {
+	bool bare_ip = capture_is_bare_ip(capture);
 	unsigned long too_long = 0, cut = 0;
 	struct explained e = { 0 };
-	struct pcap_pkthdr *header;
 	struct judge *judge = NULL;
-	const __u8 *frame;
-	int err, got;
+	int err, got = 0;
 
 	err = start_judge(a, bare_ip, &judge, f);
-	while (!err && (got = pcap_next_ex(capture, &header, &frame)) == 1) {
-		e.number++;
-		e.header = header;
-		err = explain_packet(a, judge, bare_ip, &e, frame, f);
+	while (!err && (got = capture_next(capture, &e.packet, f)) == 1) {
+		err = explain_packet(a, judge, bare_ip, &e, f);
 		too_long += e.too_long;
 		cut += is_cut(&e);
 	}
-	if (!err && got != PCAP_ERROR_BREAK)
-		err = fault_fail(f, e.number ? EXIT_PARTLY : EXIT_FAILED,
-				 EINVAL, "after %lu packets: %s", e.number,
-				 pcap_geterr(capture));
+	if (!err && got < 0)
+		err = got;
 	else if (!err && (too_long || cut))
 		err = tell_partly(a, too_long, cut, f);
 	judge_close(judge);
@@ -360,8 +318,8 @@ int cmd_explain(int argc, char **argv)
 {
 	static struct arguments a;
 	struct fault f = { 0 };
-	pcap_t *capture = NULL;
-	int err, bare_ip = 0;
+	struct capture *capture = NULL;
+	int err;
 
 	a.port = calloc((size_t)argc, sizeof(*a.port));
 	if (!a.port)
@@ -370,10 +328,9 @@ int cmd_explain(int argc, char **argv)
 	fault_tried(&f, "explain %s", a.file);
 	program_catch_complaints();
 	err = read_settings(&a, &f) ?:
-	      open_capture(&a, &capture, &bare_ip, &f) ?:
-	      explain(&a, capture, bare_ip, &f);
-	if (capture)
-		pcap_close(capture);
+	      capture_open(&capture, a.file, &f) ?:
+	      explain(&a, capture, &f);
+	capture_close(capture);
 	config_free(&a.config);
 	free(a.port);
 	output_flush();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "judge.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -174,36 +173,4 @@ int judge_program_fd(const struct judge *judge)
 int judge_map_fd(const struct judge *judge, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(judge->program.skel->obj, name);
-}
-
-static __u16 be16_at(const __u8 *at)
-{
-	return (__u16)(at[0] << 8 | at[1]);
-}
-
-__u32 judge_ip_end(const void *frame, __u32 len, int no_ethernet)
-{
-	const __u8 *at = frame;
-	__u32 l3 = 0, end = len;
-
-	if (!no_ethernet) {
-		l3 = ETH_HLEN;
-		for (int tags = 0; tags < 2 && l3 <= len; tags++) {
-			__u16 proto = be16_at(at + l3 - 2);
-
-			if (proto != ETH_P_8021Q && proto != ETH_P_8021AD)
-				break;
-			l3 += 4;
-		}
-		if (l3 > len || (be16_at(at + l3 - 2) != ETH_P_IP &&
-				 be16_at(at + l3 - 2) != ETH_P_IPV6))
-			return len;
-	}
-	if (l3 + 6 > len)
-		return len;
-	if (at[l3] >> 4 == 4)
-		end = l3 + be16_at(at + l3 + 2);
-	else if (at[l3] >> 4 == 6)
-		end = l3 + 40 + be16_at(at + l3 + 4);
-	return end < len ? end : len;
 }

@@ -54,8 +54,4 @@ int judge_map_fd(const struct judge *, const char *name);
 const char *judge_verdict_name(enum verdict);
 const char *judge_action_name(enum action);
 
-/* Length of the frame up to the end of its IP packet; @len where it is not IP
- * or the IP packet is longer. */
-__u32 judge_ip_end(const void *frame, __u32 len, int no_ethernet);
-
 #endif

@@ -20,6 +20,7 @@
 #include <endian.h>
 #include <linux/bpf.h>
 
+#include "capture.h"
 #include "fastopen.h"
 #include "frames.h"
 #include "judge.h"
@@ -315,7 +316,7 @@ static void expect_answer(int judge, const struct frame *f, const char *what,
 			fail_msg("%s: byte %zu of %zu is %02x, not %02x", what,
 				 i, size, out[i], expected[i]);
 	/* A spoofed SYN is worth little more than itself. */
-	syn = judge_ip_end(in, (__u32)len, f->no_ethernet);
+	syn = capture_ip_end(in, (__u32)len, f->no_ethernet);
 	assert_true(n <= syn + (offers(a, "tfo") || offers(a, "exp") ? 12 : 0));
 }
 
@@ -623,7 +624,7 @@ static void expect_cut(int judge, struct frame f, enum verdict verdict,
 		bare.options = options;
 		bare.data_len = 0;
 		len = frame_build(&bare, expected);
-		assert_int_equal(judge_ip_end(out, judged.out_len, 0), len);
+		assert_int_equal(capture_ip_end(out, judged.out_len, 0), len);
 		assert_memory_equal(out, expected, len);
 	}
 }

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <linux/bpf.h>
 
+#include "capture.h"
 #include "fastopen.h"
 #include "frames.h"
 #include "judge.h"
@@ -380,7 +381,7 @@ static void expect_bytes(const struct row *row, const struct frame *in,
 	f.padding = 0;
 	f.ip_len_more = 0;
 	end = frame_build(&f, expected);
-	assert_int_equal(judge_ip_end(out, out_len, f.no_ethernet), end);
+	assert_int_equal(capture_ip_end(out, out_len, f.no_ethernet), end);
 	assert_memory_equal(out, expected, end);
 	assert_true(frame_checksums_right(&f, out));
 }
