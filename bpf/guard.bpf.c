@@ -69,11 +69,7 @@ __attribute__((noinline)) int decide_syn(struct xdp_md *ctx)
 	v = look(ctx, &bytes, s, ring_for(s), t, h)
 	 ?: relieve(s, h)
 	 ?: settle(s);
-	/* Mode off overrules even this: anybody can write such an option. */
-	return s->is_signed && verdict_action(v) == ACTION_strip &&
-			       v != V_port_off ?
-		       V_signed_syn :
-		       v;
+	return spare_signed(s, v);
 }
 
 /* Does what the verdict says; a failure is a verdict too. */

@@ -5,8 +5,8 @@
  * they and act are handed the bytes.
  *
  * This header and parse.h, options.h, offer.h, walk.h, classify.h, prove.h,
- * welcome.h, rate.h and share.h are pure: no map, no clock, no helper but
- * bpf_loop. They compile on the host too, for unit tests and fuzzers.
+ * settle.h, welcome.h, rate.h and share.h are pure: no map, no clock, no helper
+ * but bpf_loop. They compile on the host too, for unit tests and fuzzers.
  */
 #ifndef TFOGUARD_PACKET_H
 #define TFOGUARD_PACKET_H
