@@ -16,6 +16,7 @@
 
 #include "frames.h"
 #include "pipeline.h"
+#include "reference.h"
 
 /* A copy that ends where the heap block ends. */
 static enum verdict run_exact(const void *frame, size_t len, int no_ethernet,
@@ -119,39 +120,6 @@ static void test_random_bytes(void **state)
 			       3);
 		run_exact(bytes, len, round % 8 == 0, &ring, &s);
 	}
-}
-
-#define NO_COOKIE (-1)
-
-/*
- * Another reading of the rules of tcp_parse_options() and
- * tcp_parse_fastopen_option(), by recursion and in slices: what the walk says
- * must be what this says. Returns the cookie's length, or NO_COOKIE.
- */
-static int reference(const unsigned char *options, int left, int best,
-		     const unsigned char **cookie)
-{
-	int size, header;
-
-	if (left <= 0 || options[0] == OPTION_END)
-		return best;
-	if (options[0] == OPTION_NOP)
-		return reference(options + 1, left - 1, best, cookie);
-	if (left < 2)
-		return best;
-	size = options[1];
-	if (size < 2 || size > left)
-		return best;
-	header = options[0] == 34 ? 2 :
-		 options[0] == 254 && size >= 4 && options[2] == 0xf9 &&
-				 options[3] == 0x89 ?
-				    4 :
-				    0;
-	if (header && (size - header) % 2 == 0) {
-		best = size - header;
-		*cookie = options + header;
-	}
-	return reference(options + size, left - size, best, cookie);
 }
 
 /* Bytes that look like options more often than random ones do. */
