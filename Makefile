@@ -124,6 +124,37 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/unit/tests/unit/test_%.o $(UNIT_OBJECTS)
 	$(Q)$(CC) $(SANITIZE) -o $@ $^ -lcmocka -lsodium -ljansson -lyaml \
 		-lcrypt -lm
 
+# Fuzzers: one for each tests/fuzz/fuzz_*.c, with what the unit tests link.
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/%.o,tests/fuzz/file.c \
+	user/capture.c $(UNIT_SOURCES))
+FUZZ_PARTS   := $(FUZZERS) $(BUILD)/tests/fuzz/seeds \
+	$(BUILD)/tests/fuzz/differential
+FUZZ_LIBS    := -lsodium -ljansson -lyaml -lpcap -lcrypt -lm
+
+$(BUILD)/fuzz/%.o: %.c
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -Ibpf -std=gnu11 -Wall -Wextra -Werror \
+		$(TEST_CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
+
+$(BUILD)/tests/fuzz/seeds: $(BUILD)/unit/tests/fuzz/seeds.o $(UNIT_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(FUZZ_LIBS)
+
+# Its own half under the sanitizers; the loader needs none here.
+$(BUILD)/tests/fuzz/differential: $(BUILD)/unit/tests/fuzz/differential.o \
+		$(BUILD)/unit/tests/frames.o $(LIB_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
+
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 
 $(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/tests/frames.o $(LIB_OBJECTS)
@@ -150,7 +181,7 @@ $(BUILD)/tests/vm/%.bpf.o: tests/vm/%.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 tests: $(BUILD)/tfoguard $(BUILD)/tfoguard.8 $(UNIT_TESTS) $(KERNEL_TESTS) \
-	$(BUILD)/flood $(BUILD)/tests/judge-syns $(VM_PARTS)
+	$(BUILD)/flood $(BUILD)/tests/judge-syns $(VM_PARTS) $(FUZZ_PARTS)
 
 # Installs what is missing first, since this is one of the README's commands.
 # SUITE="unit program" runs only those.
@@ -158,6 +189,12 @@ test:
 	$(Q)tools/install-deps test
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
 	$(Q)BUILD=$(BUILD) tests/run $(SUITE)
+
+# SECONDS= is for all of them together; the differential one needs root.
+fuzz:
+	$(Q)tools/install-deps test
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ_PARTS)
+	$(Q)BUILD=$(BUILD) tests/fuzz/run $(SECONDS)
 
 demo:
 	$(Q)tools/install-deps demo
@@ -263,6 +300,7 @@ help:
 	@echo 'all (default)  $(BUILD)/tfoguard and its manual'
 	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
 	@echo 'test           every test; SUITE="unit program" for some (root)'
+	@echo 'fuzz           every fuzzer, SECONDS=60 in all (root)'
 	@echo 'bench          what each path costs (root)'
 	@echo 'bench-scale    how that grows, and memory (root)'
 	@echo 'bench-rotation rotations under load: lost 0-RTT, if any (root)'
@@ -272,7 +310,7 @@ help:
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: FORCE all tests test demo bench bench-scale bench-rotation \
+.PHONY: FORCE all tests test fuzz demo bench bench-scale bench-rotation \
 	bench-flood bench-all install uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
