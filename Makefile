@@ -161,6 +161,12 @@ $(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/tests/fram
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+# What the verifier walks is the compiler's work as well.
+CLANG_MAJOR := $(firstword $(subst ., ,$(shell $(CLANG) -dumpversion)))
+VERIFIER_BUDGET := tests/kernel/verifier-budget
+
+$(BUILD)/tests/kernel/test_verifier.o: CPPFLAGS += -DCLANG_VERSION='"$(CLANG_MAJOR)"'
+
 JUDGE_OBJECTS := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(wildcard tests/judge/*.c))
 
 $(BUILD)/tests/judge-syns: $(JUDGE_OBJECTS)
@@ -195,6 +201,15 @@ fuzz:
 	$(Q)tools/install-deps test
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ_PARTS)
 	$(Q)BUILD=$(BUILD) tests/fuzz/run $(SECONDS)
+
+# For this kernel and those of SUITES=, as "bookworm trixie sid"; rows of others
+# stay.
+verifier-budget: $(BUILD)/tests/kernel/test_verifier
+	$(Q)tests/isolate $< --list >$(BUILD)/verifier-budget
+	$(Q)BUILD=$(BUILD) tests/vm/verifier --list $(SUITES) >>$(BUILD)/verifier-budget
+	$(Q)awk 'NR == FNR { fresh[$$1, $$2]; next } !(($$1, $$2) in fresh)' \
+		$(BUILD)/verifier-budget $(VERIFIER_BUDGET) >$(BUILD)/verifier-budget.kept
+	$(Q)cat $(BUILD)/verifier-budget.kept $(BUILD)/verifier-budget >$(VERIFIER_BUDGET)
 
 demo:
 	$(Q)tools/install-deps demo
@@ -301,6 +316,7 @@ help:
 	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
 	@echo 'test           every test; SUITE="unit program" for some (root)'
 	@echo 'fuzz           every fuzzer, SECONDS=60 in all (root)'
+	@echo 'verifier-budget  what programs may cost this kernel (root)'
 	@echo 'bench          what each path costs (root)'
 	@echo 'bench-scale    how that grows, and memory (root)'
 	@echo 'bench-rotation rotations under load: lost 0-RTT, if any (root)'
@@ -310,7 +326,7 @@ help:
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: FORCE all tests test fuzz demo bench bench-scale bench-rotation \
-	bench-flood bench-all install uninstall clean help
+.PHONY: FORCE all tests test fuzz verifier-budget demo bench bench-scale \
+	bench-rotation bench-flood bench-all install uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

@@ -1,0 +1,2 @@
+# In a guest: called by tests/vm/verifier.
+exec test_verifier "$1"
