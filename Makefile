@@ -316,7 +316,7 @@ help:
 	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
 	@echo 'test           every test; SUITE="unit program" for some (root)'
 	@echo 'fuzz           every fuzzer, SECONDS=60 in all (root)'
-	@echo 'verifier-budget  what programs may cost this kernel (root)'
+	@echo 'verifier-budget what programs may cost the verifier (root)'
 	@echo 'bench          what each path costs (root)'
 	@echo 'bench-scale    how that grows, and memory (root)'
 	@echo 'bench-rotation rotations under load: lost 0-RTT, if any (root)'

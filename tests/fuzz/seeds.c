@@ -92,6 +92,25 @@ static void write_capture(size_t number, bool bare_ip, int precision)
 	pcap_close(pcap);
 }
 
+/* The same as pcapng, which libpcap reads and does not write: a section, an
+ * interface, a packet. */
+static void write_pcapng(size_t number)
+{
+	static unsigned char bytes[FRAME_MAX];
+	__u32 len = (__u32)row_build(&rows[0], false, bytes);
+	__u32 padded = (len + 3) & ~3U;
+	const __u32 head[] = {
+		0x0a0d0d0a, 28, 0x1a2b3c4d, 1, ~0U, ~0U, 28,
+		1, 20, DLT_EN10MB, SNAPLEN, 20,
+		6, 32 + padded, 0, 0x60c00, 0, len, len,
+	};
+	const __u32 tail = 32 + padded;
+
+	memcpy(bytes + padded, &tail, sizeof(tail));
+	write_seed("capture", number, head, sizeof(head), bytes,
+		   padded + sizeof(tail));
+}
+
 static void write_ringfiles(void)
 {
 	char *text = malloc(RINGFILE_MAX);
@@ -171,6 +190,7 @@ int main(int argc, char **argv)
 	write_capture(0, false, PCAP_TSTAMP_PRECISION_MICRO);
 	write_capture(1, false, PCAP_TSTAMP_PRECISION_NANO);
 	write_capture(2, true, PCAP_TSTAMP_PRECISION_MICRO);
+	write_pcapng(3);
 	write_ringfiles();
 	write_texts("keytext", keys);
 	write_texts("configuration", configurations);
