@@ -52,7 +52,7 @@ static int release(const char *ifname, struct fault *f)
 	fault_tried(f, "tell the daemon to release %s", ifname);
 	err = control_ask(json_pack("{s:s,s:o}", "do", "release", "interface",
 				    output_text(ifname_real(ifname, real))),
-			  f);
+			  NULL, NULL, f);
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "keycall.h"
 #include "keyjson.h"
 #include "keysource.h"
 #include "output.h"
@@ -323,8 +324,8 @@ static void print(const struct arguments *a, const struct key_result *result)
 }
 
 /*
- * The end of a rotation, which a daemon would see to: when the overlap is over
- * the previous key is retired, unless somebody did so before.
+ * The end of a rotation, which a daemon sees to where one runs: when the overlap
+ * is over the previous key is retired, unless somebody did so before.
  */
 static int wait_and_retire(struct keys *keys, __u64 overlap, struct job *job,
 			   struct fault *f)
@@ -345,10 +346,34 @@ static int wait_and_retire(struct keys *keys, __u64 overlap, struct job *job,
 	return key_do(keys, &job->request, &job->result, f);
 }
 
+/* Who only reads another ring than the daemon's does not ask it. */
+static int ask_daemon(const struct arguments *a, struct job *job,
+		      struct fault *f)
+{
+	if (a->ring && !key_action_changes((enum key_action)a->action))
+		return -ENOENT;
+	return keycall_ask(&job->request, a->ring, &job->result, f);
+}
+
+static int do_it(const struct arguments *a, struct job *job, struct keys *keys,
+		 __u32 usual_overlap, struct fault *f)
+{
+	int err = ask_daemon(a, job, f);
+
+	if (err != -ENOENT || f->exit)
+		return err;
+	err = key_do(keys, &job->request, &job->result, f);
+	if (!err && a->action == KEY_ACTION_rotate && !a->emergency)
+		err = wait_and_retire(keys,
+				      a->overlap_given ? a->overlap :
+							 usual_overlap,
+				      job, f);
+	return err;
+}
+
 static int run(const struct arguments *a, struct job *job, struct keys *keys,
 	       __u32 usual_overlap, struct fault *f)
 {
-	bool wait = a->action == KEY_ACTION_rotate && !a->emergency;
 	bool given = a->path && a->action != KEY_ACTION_export;
 	char why[sizeof(f->why)];
 	int err = given ? read_given(a, job, f) : 0;
@@ -362,12 +387,7 @@ static int run(const struct arguments *a, struct job *job, struct keys *keys,
 	job->request.emergency = a->emergency;
 	job->request.overlap_given = a->overlap_given;
 	job->request.overlap = (__u32)a->overlap;
-	err = key_do(keys, &job->request, &job->result, f);
-	if (!err && wait)
-		err = wait_and_retire(keys,
-				      a->overlap_given ? a->overlap :
-							 usual_overlap,
-				      job, f);
+	err = do_it(a, job, keys, usual_overlap, f);
 	if (!err && a->action == KEY_ACTION_export)
 		err = write_export(a, job, f);
 	return err;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,17 @@
 #include "output.h"
 
 #define RUN_FOLDER "/run/tfoguard"
-#define MESSAGE_MAX 4096
+#define JSON_MAX 4096
 #define CLIENTS_MAX 16
 #define CLIENT_SECONDS 5
-#define ASK_SECONDS 30 /* an attach under way may take its time */
+#define ASK_SECONDS 15 /* longer than it waits for another's change */
+
+/* In memory from sodium_malloc(). */
+struct message {
+	char json[JSON_MAX];
+	char secret[CONTROL_SECRET_MAX];
+	char wire[JSON_MAX + CONTROL_SECRET_MAX];
+};
 
 struct client {
 	struct control *control;
@@ -37,6 +45,7 @@ struct control {
 	int fd, lock;
 	sd_event_source *io;
 	struct client *clients[CLIENTS_MAX];
+	struct message *message; /* the one that is being handled */
 };
 
 /* One daemon a network namespace, so one socket. */
@@ -62,7 +71,43 @@ static void client_end(struct client *client)
 	free(client);
 }
 
-static json_t *fault_json(const struct fault *f)
+/* Sends what is in @m->secret behind @json, which stays the caller's. */
+static int send_message(int fd, const json_t *json, size_t secret,
+			struct message *m)
+{
+	size_t length = json_dumpb(json, m->wire, JSON_MAX - 1, JSON_COMPACT);
+
+	if (!length || length >= JSON_MAX)
+		return -EMSGSIZE;
+	m->wire[length++] = '\0';
+	memcpy(m->wire + length, m->secret, secret);
+	return send(fd, m->wire, length + secret, MSG_NOSIGNAL) < 0 ? -errno :
+								      0;
+}
+
+/* A new object, or NULL where none came; what is behind it goes to @m->secret.
+ * -EPIPE where the other end has gone. */
+static int receive_message(int fd, json_t **json, size_t *secret,
+			   struct message *m)
+{
+	ssize_t n = recv(fd, m->wire, sizeof(m->wire), 0);
+	size_t length;
+
+	*json = NULL;
+	*secret = 0;
+	if (n <= 0)
+		return n ? -errno : -EPIPE;
+	length = strnlen(m->wire, (size_t)n);
+	if (length + 1 < (size_t)n)
+		*secret = (size_t)n - length - 1;
+	if (length >= JSON_MAX || *secret > CONTROL_SECRET_MAX)
+		return -EMSGSIZE;
+	memcpy(m->secret, m->wire + length + 1, *secret);
+	*json = json_loadb(m->wire, length, JSON_REJECT_DUPLICATES, NULL);
+	return 0;
+}
+
+json_t *control_refuse(const struct fault *f)
 {
 	return json_pack("{s:{s:o,s:o,s:o},s:i}", "error", "tried",
 			 output_text(f->tried), "why", output_text(f->why),
@@ -75,34 +120,35 @@ static json_t *refuse(const char *why)
 
 	fault_tried(&f, "do what was asked of the daemon");
 	fault_fail(&f, EXIT_FAILED, EINVAL, "%s", why);
-	return fault_json(&f);
+	return control_refuse(&f);
 }
 
+static void serve(struct control *c, int fd)
+{
+	struct message *m = c->message;
+	struct control_secret secret = { .data = m->secret };
+	json_t *request, *answer;
+
+	if (!receive_message(fd, &request, &secret.size, m)) {
+		answer = json_is_object(request) ?
+				 c->handle(request, &secret, c->arg) :
+				 refuse("the request is no JSON object");
+		send_message(fd, answer, secret.size, m);
+		json_decref(answer);
+		json_decref(request);
+	}
+	sodium_memzero(m, sizeof(*m));
+}
+
+/* Who has given up and gone was told so: then it must not be done any more. */
 static int on_request(sd_event_source *source, int fd, uint32_t events,
 		      void *arg)
 {
 	struct client *client = arg;
-	struct control *c = client->control;
-	char message[MESSAGE_MAX], *text;
-	json_t *request, *answer;
-	ssize_t n;
 
 	(void)source;
-	(void)events;
-	n = recv(fd, message, sizeof(message), 0);
-	if (n > 0) {
-		request = json_loadb(message, (size_t)n, JSON_REJECT_DUPLICATES,
-				     NULL);
-		answer = json_is_object(request) ?
-				 c->handle(request, c->arg) :
-				 refuse("the request is no JSON object");
-		text = json_dumps(answer, JSON_COMPACT);
-		if (text)
-			send(fd, text, strlen(text), MSG_NOSIGNAL);
-		free(text);
-		json_decref(answer);
-		json_decref(request);
-	}
+	if (!(events & EPOLLHUP))
+		serve(client->control, fd);
 	client_end(client);
 	return 0;
 }
@@ -220,9 +266,10 @@ int control_open(struct control **control, sd_event *event,
 	*c = (struct control){ .event = event,
 			       .handle = handle,
 			       .arg = arg,
+			       .message = sodium_malloc(sizeof(*c->message)),
 			       .fd = -1,
 			       .lock = -1 };
-	err = take_lock(c, f) ?: start_listening(c);
+	err = c->message ? take_lock(c, f) ?: start_listening(c) : -ENOMEM;
 	if (err < 0) {
 		if (!f->exit)
 			fault_fail(f, EXIT_FAILED, err,
@@ -249,67 +296,113 @@ void control_close(struct control *c)
 	}
 	if (c->lock >= 0)
 		close(c->lock);
+	sodium_free(c->message);
 	free(c);
 }
 
-static int read_answer(int fd, struct fault *f)
+static int no_answer(int err, struct fault *f)
 {
-	const char *tried = "", *why = "", *advice = "";
-	char message[MESSAGE_MAX];
-	ssize_t n = recv(fd, message, sizeof(message), 0);
-	json_t *answer;
-	int exit;
-
-	answer = n > 0 ? json_loadb(message, (size_t)n, 0, NULL) : NULL;
-	if (!answer || json_unpack(answer, "{s:i,s?{s:s,s:s,s:s}}", "exit",
-				   &exit, "error", "tried", &tried, "why", &why,
-				   "do", &advice)) {
-		json_decref(answer);
-		fault_advise(f, "look at its log");
-		return fault_fail(f, EXIT_FAILED, EIO,
-				  "the daemon gave no answer");
+	if (err == -EAGAIN) {
+		fault_advise(f, "look at its log; what was asked is not done "
+				"any more, unless it is at it right now");
+		return fault_fail(f, EXIT_FAILED, ETIMEDOUT,
+				  "the daemon did not answer within %d s",
+				  ASK_SECONDS);
 	}
-	if (exit) {
-		fault_tried(f, "%s", tried);
-		fault_advise(f, "%s", advice);
-		fault_fail(f, (enum exit_code)exit, EIO, "%s", why);
-	}
-	json_decref(answer);
-	return exit ? -EIO : 0;
+	fault_advise(f, "look at its log; what it began, its next start goes on "
+			"with");
+	return fault_fail(f, EXIT_FAILED, EIO,
+			  "the daemon ended before it answered");
 }
 
-int control_ask(json_t *request, struct fault *f)
+static int read_answer(json_t *answer, struct fault *f)
+{
+	const char *tried = "", *why = "", *advice = "";
+	int exit;
+
+	if (json_unpack(answer, "{s:i,s?{s:s,s:s,s:s}}", "exit", &exit, "error",
+			"tried", &tried, "why", &why, "do", &advice)) {
+		fault_advise(f, "use the same version of both");
+		return fault_fail(f, EXIT_FAILED, EPROTO,
+				  "the daemon's answer makes no sense");
+	}
+	if (!exit)
+		return 0;
+	if (tried[0])
+		fault_tried(f, "%s", tried);
+	fault_advise(f, "%s", advice);
+	return fault_fail(f, (enum exit_code)exit, EIO, "%s", why);
+}
+
+/* A connected socket, or negative errno; -ENOENT where no daemon runs. */
+static int connect_daemon(void)
 {
 	const struct timeval patience = { .tv_sec = ASK_SECONDS };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	char *text = json_dumps(request, JSON_COMPACT);
-	int fd = -1, err;
+	int err = run_path("sock", address.sun_path, sizeof(address.sun_path));
+	int fd = err ? err : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
+	if (fd < 0)
+		return err ?: -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	/* What a killed one left refuses. */
+	err = errno == ECONNREFUSED ? -ENOENT : -errno;
+	close(fd);
+	return err;
+}
+
+static int exchange(int fd, json_t *request, struct control_secret *secret,
+		    json_t **answer, struct message *m, struct fault *f)
+{
+	size_t size = secret ? secret->size : 0;
+	int err;
+
+	if (size)
+		memcpy(m->secret, secret->data, size);
+	err = send_message(fd, request, size, m) ?:
+	      receive_message(fd, answer, &size, m);
+	if (err)
+		return no_answer(err, f);
+	if (secret) {
+		memcpy(secret->data, m->secret, size);
+		secret->size = size;
+	}
+	return read_answer(*answer, f);
+}
+
+static int no_daemon(int err, struct fault *f)
+{
+	if (err == -EACCES)
+		fault_advise(f, "run it as root");
+	return fault_fail(f, EXIT_FAILED, err, "the daemon's socket: %s",
+			  strerror(-err));
+}
+
+int control_ask(json_t *request, struct control_secret *secret, json_t **answer,
+		struct fault *f)
+{
+	struct message *m = sodium_malloc(sizeof(*m));
+	json_t *told = NULL;
+	int err = m && request ? 0 : -ENOMEM;
+	int fd = err ?: connect_daemon();
+
+	if (fd >= 0)
+		err = exchange(fd, request, secret, &told, m, f);
+	else if (fd == -EAGAIN)
+		err = no_answer(fd, f);
+	else if (fd != -ENOENT)
+		err = no_daemon(fd, f);
+	else
+		err = fd;
+	if (answer)
+		*answer = err ? NULL : json_incref(told);
+	json_decref(told);
 	json_decref(request);
-	err = run_path("sock", address.sun_path, sizeof(address.sun_path));
-	if (!text)
-		err = -ENOMEM;
-	if (!err) {
-		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			err = -errno;
-	}
-	if (!err) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-			   sizeof(patience));
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
-			/* What a killed one left refuses. */
-			err = errno == ECONNREFUSED ? -ENOENT : -errno;
-	}
-	if (!err && send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-		err = -errno;
-	if (!err)
-		err = read_answer(fd, f);
-	else if (err != -ENOENT)
-		fault_fail(f, EXIT_FAILED, err, "the daemon's socket: %s",
-			   strerror(-err));
 	if (fd >= 0)
 		close(fd);
-	free(text);
+	sodium_free(m);
 	return err;
 }

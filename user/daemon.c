@@ -14,6 +14,7 @@
 #include "control.h"
 #include "exposition.h"
 #include "guard.h"
+#include "keycall.h"
 #include "keysource.h"
 #include "listmaps.h"
 #include "log.h"
@@ -186,24 +187,56 @@ static bool is_ready(void *arg)
 
 /* ---- what commands ask ---------------------------------------------------- */
 
-static json_t *on_request(json_t *request, void *arg)
+static json_t *release(struct daemon *d, json_t *request)
 {
-	const char *what = "", *ifname = "";
-	struct daemon *d = arg;
+	const char *what, *ifname;
+	struct fault f = { 0 };
 
 	if (json_unpack_ex(request, NULL, JSON_STRICT, "{s:s,s:s}", "do", &what,
-			   "interface", &ifname) ||
-	    strcmp(what, "release"))
-		return json_pack("{s:{s:s,s:s,s:s},s:i}", "error", "tried",
-				 "do what was asked of the daemon", "why",
-				 "it does not know how", "do",
-				 "use the same version of both", "exit",
-				 EXIT_FAILED);
+			   "interface", &ifname)) {
+		fault_advise(&f, "use the same version of both");
+		fault_fail(&f, EXIT_FAILED, EINVAL, "it does not know how");
+		return control_refuse(&f);
+	}
 	/* What it does not look after it leaves alone anyway. */
 	privileges_raise();
 	wards_release(d->wards, ifname);
 	privileges_lower();
 	return json_pack("{s:i}", "exit", EXIT_DONE);
+}
+
+static json_t *do_key(struct daemon *d, json_t *request,
+		      struct control_secret *secret)
+{
+	const struct key_source *source = d->key_config.source;
+	enum key_action action;
+	json_t *answer;
+
+	privileges_raise();
+	answer = keycall_serve(d->keys, source->path, request, secret, &action);
+	privileges_lower();
+	if (key_action_changes(action))
+		log_event(LOG_LEVEL_info, NULL, "done for a command: key %s",
+			  key_action_name(action));
+	return answer;
+}
+
+static json_t *on_request(json_t *request, struct control_secret *secret,
+			  void *arg)
+{
+	const char *what =
+		json_string_value(json_object_get(request, "do")) ?: "";
+	struct fault f = { 0 };
+
+	if (!strcmp(what, "key"))
+		return do_key(arg, request, secret);
+	secret->size = 0;
+	if (!strcmp(what, "release"))
+		return release(arg, request);
+	fault_tried(&f, "do what was asked of the daemon");
+	fault_advise(&f, "use the same version of both");
+	fault_fail(&f, EXIT_FAILED, EINVAL, "it does not know how");
+	return control_refuse(&f);
 }
 
 /* ---- the plan ------------------------------------------------------------- */

@@ -443,7 +443,6 @@ static int change(struct keys *keys, const struct key_request *request,
 	}
 }
 
-/* What only reads takes no lock, and mends nothing. */
 static int read_only(struct keys *keys, enum key_action action,
 		     struct fault *f)
 {
@@ -463,10 +462,10 @@ static int read_only(struct keys *keys, enum key_action action,
 	return 0;
 }
 
-static bool only_reads(enum key_action action)
+bool key_action_changes(enum key_action action)
 {
-	return action == KEY_ACTION_show || action == KEY_ACTION_export ||
-	       action == KEY_ACTION_history;
+	return action < KEY_ACTION_COUNT && action != KEY_ACTION_show &&
+	       action != KEY_ACTION_export && action != KEY_ACTION_history;
 }
 
 /* Where nothing is kept the guard's map is what knows one key from the other. */
@@ -495,7 +494,7 @@ int key_do(struct keys *keys, const struct key_request *request,
 	enum key_news news;
 	int err;
 
-	if (only_reads(request->action)) {
+	if (!key_action_changes(request->action)) {
 		err = look(keys, true, f) ?: need_guard(keys, f) ?:
 		      read_only(keys, request->action, f);
 		if (!err)

@@ -82,6 +82,9 @@ enum key_action {
 	KEY_ACTION_COUNT
 };
 
+/* Else it only reads: no lock is taken, and nothing mended. */
+bool key_action_changes(enum key_action);
+
 /* In memory from sodium_malloc(), for it may hold keys. */
 struct key_request {
 	enum key_action action;

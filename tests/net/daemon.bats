@@ -269,6 +269,130 @@ tuned() { # FIELD: of the limits in force
 	umount /var/lib
 }
 
+# A daemon that keeps a ring on disk, and a file "other" that holds a key.
+run_ring_daemon() {
+	mount -t tmpfs tmpfs /var/lib
+	mkdir -m 700 /var/lib/tfoguard
+	(umask 077 && echo $OTHER_KEY >"$BATS_TEST_TMPDIR/other")
+	configure <<-END
+		interfaces: [{name: s0}]
+		keys: {source: file, rotate_every: 24h, overlap: ${1:-1h}}
+	END
+	run_configured
+}
+
+key() { at_server tfoguard key "$@"; }
+kernel_key() { at_server sysctl -n net.ipv4.tcp_fastopen_key; }
+steps_told() { grep -c "done for a command: key" "$log"; }
+
+@test "key commands go through the daemon, and work on its ring" {
+	run_ring_daemon
+	serve 8080 fastopen=16
+	[ "$(key show -j | jq -r '.source, .in_step')" = $'file\ntrue' ]
+	# The kernel's key was there first.
+	[[ $(kernel_key) == *,$KEY ]]
+	refuses 1 "the previous key is still accepted" key stage "$BATS_TEST_TMPDIR/other"
+	key retire
+	refuses 1 "no key is staged" key promote
+	key stage - <"$BATS_TEST_TMPDIR/other"
+	[[ $(kernel_key) == *,$OTHER_KEY ]]
+	key promote --overlap 1h
+	[[ $(kernel_key) == $OTHER_KEY,* ]]
+	key history -j | jq -e '[.history[].what][-4:] == ["promoted", "retired", "staged", "promoted"]'
+	[ "$(key show --reveal -j | jq -r .ring.current.key)" = $OTHER_KEY ]
+	diff <(key export) <(key export --ring /var/lib/tfoguard/keyring.json)
+	[ "$(steps_told)" = 3 ]
+	key rotate --emergency
+	key import <(key export) && return 1 # a pipe is no file of its owner's
+	end_daemon
+	# Without it the ring must be named.
+	[ "$(key show -j | jq -r .source)" = kernel ]
+	no grep -qE '([0-9a-f]{8}-){3}' "$log"
+	umount /var/lib
+}
+
+@test "the daemon ends the rotation that a command began, whatever its source" {
+	run_daemon -i s0
+	SECONDS=0
+	key rotate --overlap 2s
+	[ $SECONDS -lt 2 ]
+	[[ $(kernel_key) == *,$KEY ]]
+	retired() { [[ $(kernel_key) != *,* ]]; }
+	wait_for retired
+	says "the previous key was retired"
+	[ $SECONDS -ge 2 ]
+}
+
+@test "a ring that is none of the daemon's" {
+	run_ring_daemon
+	mine=$BATS_TEST_TMPDIR/mine.json
+	before=$(kernel_key)
+	refuses 1 "the daemon keeps its ring in /var/lib/tfoguard/keyring.json" \
+		key rotate --emergency --ring "$mine"
+	refuses 1 "there is no ring yet in $mine" key history --ring "$mine"
+	[ "$(kernel_key)" = "$before" ]
+	[ ! -e "$mine" ]
+	key rotate --emergency --ring /var/lib/tfoguard/keyring.json
+	[ "$(steps_told)" = 1 ]
+	end_daemon
+	umount /var/lib
+	# Where the daemon follows the kernel the ring is the command's own.
+	run_daemon -i s0
+	key rotate --emergency --ring "$mine"
+	[ "$(key show --ring "$mine" -j | jq .in_step)" = true ]
+	[ "$(kernel_key)" = "$(key export --ring "$mine" | jq -r .ring.current.key)" ]
+	no grep -q "done for a command" "$log"
+}
+
+@test "a daemon that hangs: the command gives up, and so nothing is done later" {
+	run_daemon -i s0
+	kill -STOP "$daemon"
+	refuses 1 "the daemon did not answer within 15 s" key rotate --emergency
+	kill -CONT "$daemon"
+	sleep 1.5
+	[ "$(kernel_key)" = $KEY ]
+	no grep -q "done for a command" "$log"
+	key rotate --emergency
+	[ "$(steps_told)" = 1 ]
+}
+
+@test "a daemon that is killed within a step: its next start goes on with it" {
+	run_ring_daemon
+	key retire
+	deaths=0
+	for call in write fsync renameat sendto; do
+		for n in 1 2; do
+			key stage
+			before=$(kernel_key)
+			strace -qq -o /dev/null -p "$daemon" -e trace=$call \
+				-e inject=$call:signal=SIGKILL:when=$n 3>&- &
+			tracer=$!
+			wait_for grep -qP '^TracerPid:\t[1-9]' "/proc/$daemon/status"
+			code=0
+			key promote 2>"$BATS_TEST_TMPDIR/err" || code=$?
+			if [ $code != 0 ]; then
+				grep -q "the daemon ended before it answered" "$BATS_TEST_TMPDIR/err"
+				deaths=$((deaths + 1))
+				wait "$daemon" || :
+				is_guarded server s0
+				# What was issued is accepted.
+				[ "$(key show -j | jq '[.guard[]] - (.kernel - [null]) | length')" -le 1 ]
+				run_configured
+			fi
+			kill $tracer 2>/dev/null || :
+			wait $tracer || :
+			[ "$(key show -j | jq .in_step)" = true ]
+			for id in ${before//,/ }; do [[ $(kernel_key) == *$id* ]]; done
+			key promote 2>/dev/null || :
+			key retire
+		done
+	done
+	echo "# $deaths deaths"
+	[ $deaths -ge 5 ]
+	end_daemon
+	umount /var/lib
+}
+
 # ---- interfaces come and go -----------------------------------------------
 
 @test "an interface that vanishes and comes back is guarded again" {
