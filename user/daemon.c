@@ -300,36 +300,20 @@ static int adopt_plan(struct daemon *d, struct runplan *plan)
 	return 0;
 }
 
-static bool same_addresses(const struct exporter_config *a,
-			   const struct exporter_config *b)
-{
-	bool same = a->n_addresses == b->n_addresses;
-
-	for (size_t i = 0; same && i < a->n_addresses; i++)
-		same = !strcmp(a->addresses[i], b->addresses[i]);
-	return same;
-}
-
 /* All of it, or nothing. */
 static int reload(struct daemon *d, struct fault *f)
 {
 	struct runplan *plan = calloc(1, sizeof(*plan));
-	bool moves;
 	int err;
 
 	if (!plan)
 		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
 	err = runplan_read(d->options, plan, f) ?:
-	      exporter_reload(d->exporter, plan->exporter.web_config, f);
+	      exporter_reload(d->exporter, &plan->exporter, f);
 	if (!err) {
-		moves = !same_addresses(&plan->exporter, &d->plan->exporter);
 		err = adopt_plan(d, plan);
 		if (err)
 			fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
-		else if (moves)
-			log_event(LOG_LEVEL_warning, NULL,
-				  "exporter.listen has changed: it is taken at "
-				  "the next start");
 	}
 	if (err) {
 		runplan_free(plan);

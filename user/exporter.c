@@ -31,6 +31,7 @@ struct client {
 };
 
 struct listening {
+	char *address; /* NULL: handed over by systemd */
 	int fd;
 	sd_event_source *source;
 };
@@ -47,7 +48,7 @@ struct server {
 
 struct exporter {
 	sd_event *event;
-	struct exporter_config config;
+	const char *path;
 	struct exporter_source source;
 	struct listening listening[EXPORTER_ADDRESSES_MAX];
 	size_t n_listening;
@@ -112,7 +113,7 @@ static enum MHD_Result say_landing(struct exporter *e,
 			 "<li><a href=\"/healthz\">Health</a></li>"
 			 "<li><a href=\"/readyz\">Readiness</a></li>"
 			 "</ul></body></html>\n",
-			 e->config.path);
+			 e->path);
 
 	if (n < 0)
 		return MHD_NO;
@@ -214,7 +215,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection,
 	status = check_password(s, connection);
 	if (status)
 		return refuse(connection, status);
-	if (!strcmp(url, e->config.path))
+	if (!strcmp(url, e->path))
 		return say_metrics(e, connection);
 	if (!strcmp(url, "/healthz"))
 		return say(connection, MHD_HTTP_OK, "ok\n");
@@ -455,7 +456,8 @@ failed:
 static int cannot_listen(struct fault *f, const char *address, int err)
 {
 	if (err == EADDRINUSE)
-		fault_advise(f, "choose another by --web.listen-address");
+		fault_advise(f, "choose another: exporter.listen, or "
+				"--web.listen-address");
 	return fault_fail(f, EXIT_FAILED, err, "listen on %s: %s", address,
 			  strerror(err));
 }
@@ -514,19 +516,107 @@ static int listen_on(const char *address, int *fd, struct fault *f)
 	return err;
 }
 
-static int add_listening(struct exporter *e, int fd)
+static void stop_listening(struct listening *l)
 {
-	struct listening *l = &e->listening[e->n_listening++];
-
-	l->fd = fd;
-	return sd_event_add_io(e->event, &l->source, fd, EPOLLIN, on_connection,
-			       e);
+	sd_event_source_disable_unref(l->source);
+	if (l->fd >= 0)
+		close(l->fd);
+	free(l->address);
+	*l = (struct listening){ .fd = -1 };
 }
 
-/* Sockets from systemd, else those of the configuration. */
-static int start_listening(struct exporter *e, struct fault *f)
+/* Takes @fd over. */
+static int start_listening(struct exporter *e, struct listening *l, int fd,
+			   const char *address)
 {
-	int n = sd_listen_fds(1), err = 0, fd;
+	int err;
+
+	*l = (struct listening){ .fd = fd };
+	if (address && !(l->address = strdup(address)))
+		err = -ENOMEM;
+	else
+		err = sd_event_add_io(e->event, &l->source, fd, EPOLLIN,
+				      on_connection, e);
+	if (err < 0)
+		stop_listening(l);
+	return err < 0 ? err : 0;
+}
+
+static int listen_anew(struct exporter *e, struct listening *l,
+		       const char *address, struct fault *f)
+{
+	int fd, err = listen_on(address, &fd, f);
+
+	if (err)
+		return err;
+	err = start_listening(e, l, fd, address);
+	return err ? fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err)) : 0;
+}
+
+static struct listening *listening_on(struct exporter *e, const char *address)
+{
+	for (size_t i = 0; i < e->n_listening; i++)
+		if (e->listening[i].address &&
+		    !strcmp(e->listening[i].address, address))
+			return &e->listening[i];
+	return NULL;
+}
+
+static bool is_twice(const struct exporter_config *config, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (!strcmp(config->addresses[j], config->addresses[i]))
+			return true;
+	return false;
+}
+
+/* Opens those of @config that are not open yet, the rest are left empty. */
+static int listen_too(struct exporter *e, const struct exporter_config *config,
+		      struct listening *fresh, struct fault *f)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < config->n_addresses; i++)
+		fresh[i] = (struct listening){ .fd = -1 };
+	for (size_t i = 0; !err && i < config->n_addresses; i++)
+		if (is_twice(config, i))
+			err = cannot_listen(f, config->addresses[i],
+					    EADDRINUSE);
+		else if (!listening_on(e, config->addresses[i]))
+			err = listen_anew(e, &fresh[i], config->addresses[i],
+					  f);
+	for (size_t i = 0; err && i < config->n_addresses; i++)
+		stop_listening(&fresh[i]);
+	return err;
+}
+
+/* What fresh lacks comes from what was open, and what is not taken is closed. */
+static void move(struct exporter *e, const struct exporter_config *config,
+		 struct listening *fresh)
+{
+	struct listening *open;
+
+	for (size_t i = 0; i < config->n_addresses; i++) {
+		open = listening_on(e, config->addresses[i]);
+		if (fresh[i].fd >= 0 || !open)
+			continue;
+		fresh[i] = *open;
+		*open = (struct listening){ .fd = -1 };
+	}
+	for (size_t i = 0; i < e->n_listening; i++)
+		stop_listening(&e->listening[i]);
+	memcpy(e->listening, fresh, config->n_addresses * sizeof(*fresh));
+	e->n_listening = config->n_addresses;
+}
+
+static bool is_handed_over(const struct exporter *e)
+{
+	return e->n_listening && !e->listening[0].address;
+}
+
+static int take_over(struct exporter *e, int n, struct fault *f)
+{
+	int err = 0, fd;
 
 	for (int i = 0; i < n && !err; i++) {
 		fd = SD_LISTEN_FDS_START + i;
@@ -537,14 +627,26 @@ static int start_listening(struct exporter *e, struct fault *f)
 					  "is no listening stream socket, or "
 					  "there are too many");
 		fcntl(fd, F_SETFL, O_NONBLOCK);
-		err = add_listening(e, fd);
+		err = start_listening(e, &e->listening[e->n_listening], fd,
+				      NULL);
+		e->n_listening += !err;
 	}
-	for (size_t i = 0; n <= 0 && !err && i < e->config.n_addresses; i++)
-		err = listen_on(e->config.addresses[i], &fd, f) ?:
-		      add_listening(e, fd);
-	if (err < 0 && !f->exit)
-		fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
-	return err < 0 ? err : 0;
+	return err ? fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err)) : 0;
+}
+
+/* Sockets from systemd, else those of the configuration. */
+static int open_all(struct exporter *e, const struct exporter_config *config,
+		    struct fault *f)
+{
+	struct listening fresh[EXPORTER_ADDRESSES_MAX];
+	int n = sd_listen_fds(1), err;
+
+	if (n > 0)
+		return take_over(e, n, f);
+	err = listen_too(e, config, fresh, f);
+	if (!err)
+		move(e, config, fresh);
+	return err;
 }
 
 int exporter_start(struct exporter **exporter, sd_event *event,
@@ -558,11 +660,10 @@ int exporter_start(struct exporter **exporter, sd_event *event,
 	if (!e)
 		return fault_fail(f, EXIT_FAILED, ENOMEM, "out of memory");
 	e->event = event;
-	e->config = *config;
-	e->config.web_config = NULL; /* is read, and then not ours to keep */
+	e->path = config->path;
 	e->source = *source;
 	err = server_start(e, config->web_config, &e->server, f) ?:
-	      start_listening(e, f);
+	      open_all(e, config, f);
 	if (!err) {
 		err = sd_event_add_time_relative(event, &e->sweep,
 						 CLOCK_MONOTONIC, USEC, 0,
@@ -578,15 +679,27 @@ int exporter_start(struct exporter **exporter, sd_event *event,
 	return 0;
 }
 
-int exporter_reload(struct exporter *e, const char *web_config, struct fault *f)
+int exporter_reload(struct exporter *e, const struct exporter_config *config,
+		    struct fault *f)
 {
-	struct server *fresh;
-	int err = server_start(e, web_config, &fresh, f);
+	struct listening fresh[EXPORTER_ADDRESSES_MAX];
+	bool moves = !is_handed_over(e);
+	struct server *server;
+	int err;
 
+	fault_tried(f, "reload the exporter");
+	err = server_start(e, config->web_config, &server, f);
 	if (err)
 		return err;
+	err = moves ? listen_too(e, config, fresh, f) : 0;
+	if (err) {
+		server_stop(server);
+		return err;
+	}
+	if (moves)
+		move(e, config, fresh);
 	server_stop(e->server);
-	e->server = fresh;
+	e->server = server;
 	return 0;
 }
 
@@ -595,10 +708,8 @@ void exporter_stop(struct exporter *e)
 	if (!e)
 		return;
 	sd_event_source_disable_unref(e->sweep);
-	for (size_t i = 0; i < e->n_listening; i++) {
-		sd_event_source_disable_unref(e->listening[i].source);
-		close(e->listening[i].fd);
-	}
+	for (size_t i = 0; i < e->n_listening; i++)
+		stop_listening(&e->listening[i]);
 	server_stop(e->server);
 	free(e);
 }

@@ -22,7 +22,7 @@ struct exporter_config {
 	 * sockets. */
 	const char *addresses[EXPORTER_ADDRESSES_MAX];
 	size_t n_addresses;
-	const char *path; /* of the metrics */
+	const char *path; /* of the metrics; must live as long */
 	const char *web_config; /* read at once; NULL: no TLS, no password */
 };
 
@@ -41,9 +41,10 @@ int exporter_start(struct exporter **, sd_event *,
 		   const struct exporter_config *,
 		   const struct exporter_source *, struct fault *);
 
-/* Goes over to this web configuration, reading its files anew; connections
- * under way are ended. On failure all stays as it was. */
-int exporter_reload(struct exporter *, const char *web_config, struct fault *);
+/* Goes over to these addresses and this web configuration, reading its files
+ * anew; connections under way are ended. On failure all stays as it was. */
+int exporter_reload(struct exporter *, const struct exporter_config *,
+		    struct fault *);
 
 void exporter_stop(struct exporter *);
 

@@ -655,6 +655,47 @@ ports_of() { at_server tfoguard status -j "$1" | jq -c '[.ports[] | [.port, .mod
 	answers /readyz
 }
 
+listens() { at_server ss -Hltn | awk '{ print $4 }' | grep 127 | sort | xargs; }
+
+@test "a reload that moves the exporter: there, or still here" {
+	to() { configure <<<"{interfaces: [{name: s0}], exporter: {listen: [$1]}}"; }
+	reload() { # ANSWER: a line that the log gets
+		local n
+		n=$(grep -c "$1" "$log" || :)
+		told() { [ "$(grep -c "$1" "$log")" -gt "$2" ]; }
+		kill -HUP "$daemon"
+		wait_for told "$1" "$n" || { cat "$log"; return 1; }
+	}
+	to '"127.0.0.1:9435", "127.0.0.1:9436"'
+	run_configured
+	socket=$(at_server ss -Hltne 'sport = :9435' | grep -o 'ino:[0-9]*')
+	to '"127.0.0.1:9437", "127.0.0.1:9435"'
+	reload " reloaded$"
+	[ "$(listens)" = "127.0.0.1:9435 127.0.0.1:9437" ]
+	# What stays is not closed meanwhile.
+	[ "$(at_server ss -Hltne 'sport = :9435' | grep -o 'ino:[0-9]*')" = "$socket" ]
+	get http://127.0.0.1:9437/healthz | grep -qx ok
+	fds=$(value process_open_fds)
+
+	start "$BATS_TEST_TMPDIR/taken" server python3 -m http.server -b 127.0.0.1 9438
+	taken() { at_server ss -Hltn 'sport = :9438' | grep -q .; }
+	wait_for taken
+	for wrong in '"127.0.0.1:9439", "127.0.0.1:9438"' '"127.0.0.1:9435", "127.0.0.1:9435"' \
+		'"127.0.0.1:9439", "192.0.2.1:9439"' '":9435"' '"127.0.0.1"'; do
+		to "$wrong"
+		reload "not reloaded"
+		[ "$(listens)" = "127.0.0.1:9435 127.0.0.1:9437 127.0.0.1:9438" ]
+		has_value tfoguard_config_last_reload_successful 0
+	done
+	grep -q "cannot reload the exporter: listen on 127.0.0.1:9438: Address already in use" "$log"
+	wait_for has_value process_open_fds "$fds"
+
+	to '"127.0.0.1:9439"'
+	reload " reloaded$"
+	[ "$(listens)" = "127.0.0.1:9438 127.0.0.1:9439" ]
+	get http://127.0.0.1:9439/metrics | grep -qx 'tfoguard_config_last_reload_successful 1'
+}
+
 @test "a configuration that is wrong is refused at the start" {
 	echo 'interfaces: [{nam: s0}]' | configure
 	refuses 1 "line 1" at_server timeout 20 tfoguard run -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
