@@ -165,6 +165,19 @@ static json_t *keys_json(json_t *limits)
 	return keys;
 }
 
+/* As a configuration calls it. */
+static json_t *port_json(const struct port_policy *p)
+{
+	return json_pack("{s:s,s:s,s:s,s:{s:s,s:i},s:i,s:s,s:s}", "mode",
+			 ports_mode_name(p->mode), "forged",
+			 ports_forged_name(p->forged), "answer",
+			 ports_answer_name(p->answer), "early_data", "policy",
+			 ports_early_name(p->early), "max_bytes",
+			 (int)p->early_max, "replay", (int)p->replay,
+			 "over_source", ports_over_name(p->over_source),
+			 "over_prefix", ports_over_name(p->over_prefix));
+}
+
 /* "all" where every port has the same policy, else a list. */
 static json_t *ports_json(const struct guard_status *s, json_t *limits)
 {
@@ -185,10 +198,7 @@ static json_t *ports_json(const struct guard_status *s, json_t *limits)
 
 		if (ports[port].mode == PORT_unguarded)
 			continue;
-		row = json_pack("{s:s,s:s,s:s}", "mode",
-				ports_mode_name(ports[port].mode), "forged",
-				ports_forged_name(ports[port].forged), "answer",
-				ports_answer_name(ports[port].answer));
+		row = port_json(&ports[port]);
 		json_object_set_new(row, "port",
 				    same ? json_string("all") :
 					   json_integer(port));
@@ -243,6 +253,27 @@ static void print_sentence(json_t *item)
 	printf("%s", json_string_value(item));
 }
 
+/* What few ports have. */
+static void print_unusual(json_t *item)
+{
+	const char *early, *source, *prefix;
+	int max, replay;
+
+	json_unpack(item, "{s:{s:s,s:i},s:i,s:s,s:s}", "early_data", "policy",
+		    &early, "max_bytes", &max, "replay", &replay,
+		    "over_source", &source, "over_prefix", &prefix);
+	if (strcmp(early, ports_early_name(EARLY_any)))
+		printf(", early data %s", early);
+	if (max)
+		printf(", at most %d bytes", max);
+	if (replay)
+		printf(", replay %d s", replay);
+	if (strcmp(source, ports_over_name(OVER_answer)))
+		printf(", over_source %s", source);
+	if (strcmp(prefix, ports_over_name(OVER_answer)))
+		printf(", over_prefix %s", prefix);
+}
+
 static void print_port(json_t *item)
 {
 	json_t *port = json_object_get(item, "port");
@@ -255,6 +286,7 @@ static void print_port(json_t *item)
 	       json_string_value(json_object_get(item, "mode")),
 	       json_string_value(json_object_get(item, "forged")),
 	       json_string_value(json_object_get(item, "answer")));
+	print_unusual(item);
 }
 
 static void print_program(json_t *item)

@@ -8,37 +8,23 @@
 
 #include "value.h"
 
-static const char *const mode_names[] = {
-#define X(mode, meaning) #mode,
-	PORT_MODES(X)
-#undef X
-};
+#define NAME(name, meaning) #name,
+#define NAMES(function, list, count)                                           \
+	const char *function(unsigned int i)                                   \
+	{                                                                      \
+		static const char *const names[] = { list(NAME) };             \
+		return i < (count) ? names[i] : "unknown";                     \
+	}
+NAMES(ports_mode_name, PORT_MODES, PORT_MODE_COUNT)
+NAMES(ports_forged_name, FORGED_POLICIES, FORGED_POLICY_COUNT)
+NAMES(ports_answer_name, ANSWER_POLICIES, ANSWER_POLICY_COUNT)
+NAMES(ports_over_name, OVER_POLICIES, OVER_POLICY_COUNT)
+static NAMES(early_name, EARLY_POLICIES, EARLY_POLICY_COUNT)
 
-static const char *const forged_names[] = {
-#define X(what, meaning) #what,
-	FORGED_POLICIES(X)
-#undef X
-};
-
-static const char *const answer_names[] = {
-#define X(when, meaning) #when,
-	ANSWER_POLICIES(X)
-#undef X
-};
-
-const char *ports_mode_name(unsigned int mode)
+const char *ports_early_name(unsigned int early)
 {
-	return mode < PORT_MODE_COUNT ? mode_names[mode] : "unknown";
-}
-
-const char *ports_forged_name(unsigned int forged)
-{
-	return forged < FORGED_POLICY_COUNT ? forged_names[forged] : "unknown";
-}
-
-const char *ports_answer_name(unsigned int answer)
-{
-	return answer < ANSWER_POLICY_COUNT ? answer_names[answer] : "unknown";
+	/* C has no such name. */
+	return early == EARLY_http_safe ? "http-safe" : early_name(early);
 }
 
 void ports_guard_all(struct port_policy ports[PORT_COUNT])

@@ -22,5 +22,7 @@ int ports_parse(const char *text, struct port_policy ports[PORT_COUNT],
 const char *ports_mode_name(unsigned int mode);
 const char *ports_forged_name(unsigned int forged);
 const char *ports_answer_name(unsigned int answer);
+const char *ports_early_name(unsigned int early);
+const char *ports_over_name(unsigned int over);
 
 #endif

@@ -85,6 +85,19 @@ has() { # MEMBERS AS A JSON LIST; JSON on standard input
 	done
 }
 
+@test "status: all that a port can be told" {
+	at_server tfoguard attach s0 -c <(cat <<-END
+		defaults: {mode: unguarded}
+		limits: {prefix: {over: drop}}
+		ports: [{port: 443, early_data: {policy: http-safe, max_bytes: 900}, replay: 10s, over_source: drop, over_prefix: answer}, {port: 853}]
+	END
+	)
+	[ "$(at_server tfoguard status -j s0 | jq -c '[.ports[] | [.port, .early_data.policy, .early_data.max_bytes, .replay, .over_source, .over_prefix]]')" = \
+		'[[443,"http-safe",900,10,"drop","answer"],[853,"any",0,0,"answer","drop"]]' ]
+	at_server tfoguard status s0 | grep -q "443: mode guard, forged strip, answer auto, early data http-safe, at most 900 bytes, replay 10 s, over_source drop$"
+	at_server tfoguard attach s0
+}
+
 @test "status: as text and as JSON" {
 	at_server tfoguard status s0 | grep -qx "s0: guarded"
 	run -0 at_server tfoguard status -j
@@ -93,7 +106,7 @@ has() { # MEMBERS AS A JSON LIST; JSON on standard input
 	[ "$(jq -c '[.interface, .attached, .attach_mode, .observe]' <<<"$output")" = \
 		'["s0",true,"native",false]' ]
 	[ "$(jq .program_id <<<"$output")" = "$(xdp_of server s0)" ]
-	[ "$(jq -c .ports <<<"$output")" = '[{"mode":"guard","forged":"strip","answer":"auto","port":"all"}]' ]
+	[ "$(jq -c .ports <<<"$output")" = '[{"mode":"guard","forged":"strip","answer":"auto","early_data":{"policy":"any","max_bytes":0},"replay":0,"over_source":"answer","over_prefix":"answer","port":"all"}]' ]
 }
 
 @test "pretty JSON is the same JSON, in more lines" {
