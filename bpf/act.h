@@ -180,6 +180,15 @@ stage void shorten_ipv6(struct ipv6hdr *ip, __u32 len)
 	ip->payload_len = be16(len - sizeof(*ip));
 }
 
+stage void count_cut(const struct syn *s)
+{
+	__u32 family = s->family;
+	__u64 *bytes = bpf_map_lookup_elem(&cuts, &family);
+
+	if (bytes)
+		*bytes += s->data_len;
+}
+
 /*
  * Leaves the SYN without the data that its sender may not send yet. Data that
  * lies beyond the first buffer stays: the kernel ignores it, for what passes
@@ -226,6 +235,7 @@ __attribute__((noinline)) int strip(struct xdp_md *ctx, int v)
 			shorten_ipv4(ip, s->data_len);
 		else
 			shorten_ipv6(ip, s->l4 + s->header_len - s->l3);
+		count_cut(s);
 	}
 	checksum_change(tcp + TCP_CHECK_AT, change);
 	return 0;

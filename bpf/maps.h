@@ -107,6 +107,15 @@ struct {
 	__type(value, struct counters);
 } counters SEC(".maps");
 
+/* Bytes of data that were cut from SYNs, by enum family. Written by act alone,
+ * read by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FAMILY_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} cuts SEC(".maps");
+
 /* The name of each counter slot. Written and read by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -86,6 +86,15 @@ static struct counter total(const struct guard_status *s, int slot)
 	return sum;
 }
 
+static unsigned long long data_cut(const struct guard_status *s)
+{
+	unsigned long long bytes = 0;
+
+	for (int family = 0; family < FAMILY_COUNT; family++)
+		bytes += s->cut[family];
+	return bytes;
+}
+
 static json_t *counter_json(const struct counter *c)
 {
 	return json_pack("{s:I,s:I}", "packets", (json_int_t)c->packets,
@@ -258,11 +267,12 @@ static void print_json(const struct guard_status *s, const struct span *span,
 		}
 		json_object_set_new(verdicts, name, row);
 	}
-	output_json(out, json_pack("{s:o,s:b,s:o,s:o,s:o}", "interface",
+	output_json(out, json_pack("{s:o,s:b,s:o,s:I,s:o,s:o}", "interface",
 				   output_text(name_of(s)), "observe",
 				   s->record.settings.observe, "verdicts",
-				   verdicts, "acks", acks_json(), "ports",
-				   ports_json(s)));
+				   verdicts, "data_cut_bytes",
+				   (json_int_t)data_cut(s), "acks", acks_json(),
+				   "ports", ports_json(s)));
 }
 
 static void print_text(const struct guard_status *s, bool all)
@@ -284,6 +294,8 @@ static void print_text(const struct guard_status *s, bool all)
 	}
 	printf("  %-20s %-8s %15llu %18llu\n", "all packets", "", sum.packets,
 	       sum.bytes);
+	if (data_cut(s) || all)
+		printf("  %-45s %18llu\n", "data cut from SYNs", data_cut(s));
 	print_acks(all);
 	print_ports(s, all);
 }

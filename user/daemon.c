@@ -44,6 +44,7 @@ struct daemon {
 	struct key_config key_config;
 	struct keys *keys;
 	unsigned long key_rotations;
+	unsigned long key_generation; /* up to the last reload */
 	char key_fault[sizeof(((struct fault *)0)->why)]; /* logged last */
 	sd_event_source *look;
 	int netwatch;
@@ -158,6 +159,8 @@ static char *tell_metrics(void *arg, size_t *size)
 		.started_at = d->started_at,
 		.heals = wards_summary(d->wards).heals,
 		.key_rotations = d->key_rotations,
+		.key_generation = d->key_generation +
+				  keys_generation(d->keys),
 		.wanted = names,
 		.n_wanted = wards_names(d->wards, names,
 					RUN_INTERFACES_MAX),
@@ -261,8 +264,10 @@ static int set_keys(struct daemon *d, const struct config *config)
 	fresh = keys_new(&d->key_config);
 	if (!fresh)
 		return -ENOMEM;
-	if (d->keys)
+	if (d->keys) {
+		d->key_generation += keys_generation(d->keys);
 		keys_free(d->keys);
+	}
 	d->keys = fresh;
 	return 0;
 }

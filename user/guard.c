@@ -27,6 +27,7 @@
 #define PIN_RECORD "record"
 #define PIN_COUNTERS "counters"
 #define PIN_COUNTER_NAMES "counter_names"
+#define PIN_CUTS "cuts"
 #define PIN_PORTS "ports"
 #define PIN_UNTAGGED "untagged"
 #define PIN_VLANS "vlans"
@@ -86,12 +87,17 @@ struct kept {
 	bool attached;
 	struct guard_record record;
 	int counters, counter_names;
+	int cuts; /* -1: a guard of a version that had none */
 };
+
+#define KEPT_NONE                                                              \
+	((struct kept){ .counters = -1, .counter_names = -1, .cuts = -1 })
 
 static void drop_kept(struct kept *kept)
 {
 	close_fd(&kept->counters);
 	close_fd(&kept->counter_names);
+	close_fd(&kept->cuts);
 }
 
 /* Whether the pinned guard is on the hook; negative errno: can't be told. */
@@ -141,7 +147,7 @@ static int find_kept(const struct interface *iface, struct kept *kept,
 {
 	int err, held;
 
-	*kept = (struct kept){ .counters = -1, .counter_names = -1 };
+	*kept = KEPT_NONE;
 	err = read_record(iface->ifindex, &kept->record, f);
 	if (err == -EPROTO)
 		return err;
@@ -156,6 +162,7 @@ static int find_kept(const struct interface *iface, struct kept *kept,
 	}
 	kept->counters = pins_open(iface->ifindex, PIN_COUNTERS);
 	kept->counter_names = pins_open(iface->ifindex, PIN_COUNTER_NAMES);
+	kept->cuts = pins_open(iface->ifindex, PIN_CUTS);
 	if (err == -ENOENT || kept->counters == -ENOENT ||
 	    kept->counter_names == -ENOENT)
 		return incomplete(f);
@@ -302,6 +309,7 @@ static int prepare_pins(const struct attachment *a)
 		{ PIN_COUNTERS, bpf_map__fd(skel->maps.counters), true },
 		{ PIN_COUNTER_NAMES, bpf_map__fd(skel->maps.counter_names),
 		  true },
+		{ PIN_CUTS, bpf_map__fd(skel->maps.cuts), true },
 		{ PIN_PORTS, bpf_map__fd(skel->maps.ports), true },
 		{ PIN_UNTAGGED, bpf_map__fd(skel->maps.untagged), true },
 		{ PIN_VLANS, bpf_map__fd(skel->maps.vlans), true },
@@ -630,6 +638,7 @@ static int attach(const struct guard_request *request, struct interface *iface,
 		.maps = { .keyring = keyring_fd,
 			  .counters = kept->counters,
 			  .counter_names = kept->counter_names,
+			  .cuts = kept->cuts,
 			  .shared = &shared },
 		.record = { .layout = GUARD_LAYOUT,
 			    .ifindex = iface->ifindex,
@@ -679,7 +688,7 @@ static int attach(const struct guard_request *request, struct interface *iface,
 
 int guard_attach(const struct guard_request *request, struct fault *f)
 {
-	struct kept kept = { .counters = -1, .counter_names = -1 };
+	struct kept kept = KEPT_NONE;
 	struct guard_request named = *request;
 	struct interface iface = { 0 };
 	char real[IF_NAMESIZE];
@@ -872,6 +881,7 @@ static int read_status(unsigned int ifindex, struct guard_status *status,
 
 	owned int counters = pins_open(ifindex, PIN_COUNTERS);
 	owned int names = pins_open(ifindex, PIN_COUNTER_NAMES);
+	owned int cuts = pins_open(ifindex, PIN_CUTS);
 	owned int program = pins_open(ifindex, PIN_PROGRAM);
 	if (counters == -ENOENT || names == -ENOENT)
 		return read_record(ifindex, &status->record, f) ?:
@@ -879,6 +889,8 @@ static int read_status(unsigned int ifindex, struct guard_status *status,
 	if (counters < 0 || names < 0)
 		return counters < 0 ? counters : names;
 	err = program_read_counters(counters, &status->counters);
+	if (!err && cuts >= 0)
+		err = program_read_cuts(cuts, status->cut);
 	if (err)
 		return err;
 	if (bpf_map_lookup_elem(names, &zero, &status->names))
@@ -1149,6 +1161,47 @@ static double fill_of(int fd)
 	return (double)n / info.max_entries;
 }
 
+/*
+ * How full a hash table is, by its first buckets: keys are spread over them at
+ * random, and a table of 65,536 entries takes longer to walk than a scrape may.
+ * The cursor of a batch is the number of the next bucket
+ * (__htab_map_lookup_and_delete_batch in kernel/bpf/hashtab.c).
+ */
+#define SAMPLE 2048
+
+static double sampled_fill_of(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info), n = SAMPLE, next = 0, buckets = 1;
+	double fill = 0;
+	char *entries;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return 0;
+	while (buckets < info.max_entries)
+		buckets *= 2;
+	entries = calloc(SAMPLE, info.key_size + info.value_size);
+	if (!entries)
+		return 0;
+	if (!bpf_map_lookup_batch(fd, NULL, &next, entries,
+				  entries + SAMPLE * info.key_size, &n, NULL))
+		fill = next ? (double)n / next * buckets / info.max_entries : 0;
+	else if (errno == ENOENT)
+		fill = (double)n / info.max_entries; /* that was all of it */
+	free(entries);
+	return fill < 1 ? fill : 1;
+}
+
+static void fill_of_proven(void (*visit)(const char *map, double ratio,
+					 void *arg),
+			   void *arg)
+{
+	owned int fd = pins_open(0, "proven");
+
+	if (fd >= 0)
+		visit("proven", sampled_fill_of(fd), arg);
+}
+
 /* The tries of lists are too large to be counted. */
 static void fill_of_lists(void (*visit)(const char *map, double ratio,
 					void *arg),
@@ -1169,8 +1222,10 @@ void guard_fill(unsigned int ifindex,
 {
 	static const char *const maps[] = { PIN_VLANS, PIN_LOCALS };
 
-	if (!ifindex)
+	if (!ifindex) {
 		fill_of_lists(visit, arg);
+		fill_of_proven(visit, arg);
+	}
 	for (size_t i = 0; ifindex && i < sizeof(maps) / sizeof(*maps); i++) {
 		owned int fd = pins_open(ifindex, maps[i]);
 

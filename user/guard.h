@@ -39,6 +39,7 @@ struct guard_status {
 	int held_error; /* why that can't be told; 0: it can */
 	unsigned int prog_id;
 	struct counters counters;
+	__u64 cut[FAMILY_COUNT]; /* bytes of data cut from SYNs */
 	struct counter_names names;
 };
 

@@ -73,7 +73,7 @@ int judge_open(struct judge **out, const struct program_config *config,
 	       const struct keyring *ring, struct fault *f)
 {
 	struct judge *judge = calloc(1, sizeof(*judge));
-	struct program_maps none = { -1, -1, -1, NULL };
+	struct program_maps none = { -1, -1, -1, -1, NULL };
 	int err;
 
 	if (!judge)

@@ -13,6 +13,7 @@ struct keys {
 	bool first; /* the source has no ring yet */
 	bool attached;
 	bool was_in_step; /* this process saw the kernel obey the ring */
+	unsigned long generation;
 	struct ring_record record, next;
 	struct keyring map;
 	struct kernel_pair kernel, want;
@@ -34,6 +35,11 @@ struct keys *keys_new(const struct key_config *config)
 void keys_free(struct keys *keys)
 {
 	sodium_free(keys);
+}
+
+unsigned long keys_generation(const struct keys *keys)
+{
+	return keys->generation;
 }
 
 static bool owns_kernel(const struct keys *keys)
@@ -173,6 +179,7 @@ static int put_in_force(struct keys *keys, bool written, struct fault *f)
 	}
 	if (!err) {
 		keys->record = keys->next;
+		keys->generation++;
 		keys->first = false;
 		if (keys->attached)
 			keys->map = keys->next.ring;

@@ -112,6 +112,9 @@ struct keys;
 struct keys *keys_new(const struct key_config *);
 void keys_free(struct keys *);
 
+/* How many rings were in force since it was made. */
+unsigned long keys_generation(const struct keys *);
+
 /*
  * Does what is asked, or nothing. What an earlier process began and could not
  * finish is finished first. Does not wait: "rotate" leaves the previous key to

@@ -106,6 +106,18 @@ static void collect_bytes(struct moment *m)
 	add_counters(m, METRIC_bytes);
 }
 
+static void collect_data_cut(struct moment *m)
+{
+	for (size_t g = 0; g < m->n_guards; g++)
+		for (int f = FAMILY_ipv4; f < FAMILY_COUNT; f++) {
+			struct sample *s = add(m, METRIC_data_cut,
+					       (double)m->guards[g].cut[f]);
+
+			label(s, 0, "interface", m->guards[g].ifname);
+			label(s, 1, "family", family_names[f]);
+		}
+}
+
 /* One acceptor serves the whole namespace. */
 static void collect_acks(struct moment *m)
 {
@@ -221,6 +233,13 @@ static void collect_key_rotations(struct moment *m)
 {
 	if (m->daemon)
 		add(m, METRIC_key_rotations, (double)m->daemon->key_rotations);
+}
+
+static void collect_key_generation(struct moment *m)
+{
+	if (m->daemon)
+		add(m, METRIC_key_generation,
+		    (double)m->daemon->key_generation);
 }
 
 static void add_fill(const char *map, double ratio, void *arg)

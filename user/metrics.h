@@ -20,6 +20,8 @@
 	  "Packets received, by the one verdict that each had.")               \
 	X(tfoguard_bytes_total, counter, bytes,                                \
 	  "Bytes of whole frames received, by verdict.")                       \
+	X(tfoguard_data_cut_bytes_total, counter, data_cut,                    \
+	  "Bytes of data cut from SYNs that may not carry them.")              \
 	X(tfoguard_acks_total, counter, acks,                                  \
 	  "Segments that met a listener while ACKs of answers may come.")      \
 	X(tfoguard_pressure, gauge, pressure,                                  \
@@ -44,6 +46,8 @@
 	  "1 where the kernel has a key that the guard's ring lacks.")         \
 	X(tfoguard_key_rotations_total, counter, key_rotations,                \
 	  "Keys that the daemon put in force on schedule.")                    \
+	X(tfoguard_key_generation, gauge, key_generation,                      \
+	  "How often the daemon put another ring in force, or its own again.") \
 	X(tfoguard_map_fill_ratio, gauge, map_fill,                            \
 	  "How full a map is whose size is bounded.")                          \
 	X(tfoguard_kernel_tcpext_total, counter, tcpext,                       \
@@ -96,6 +100,7 @@ struct metrics_daemon {
 	time_t started_at;
 	unsigned long heals;
 	unsigned long key_rotations;
+	unsigned long key_generation;
 	/* Interfaces that it keeps guarded, also those that are not there. */
 	const char (*wanted)[16];
 	size_t n_wanted;

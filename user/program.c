@@ -188,6 +188,7 @@ int program_open(struct program *program, const struct program_config *config,
 	err = reuse(skel->maps.keyring, maps->keyring) ?:
 	      reuse(skel->maps.counters, maps->counters) ?:
 	      reuse(skel->maps.counter_names, maps->counter_names) ?:
+	      reuse(skel->maps.cuts, maps->cuts) ?:
 	      shared_reuse(maps->shared, skel->obj);
 	return err ? explain_refusal(f, err) : 0;
 }
@@ -296,6 +297,27 @@ int program_read_counters(int counters_fd, struct counters *sum)
 				to->packets += from->packets;
 				to->bytes += from->bytes;
 			}
+	free(each);
+	return err;
+}
+
+int program_read_cuts(int cuts_fd, __u64 bytes[FAMILY_COUNT])
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	__u64 *each;
+
+	if (cpus < 0)
+		return cpus;
+	each = calloc((size_t)cpus, sizeof(*each));
+	if (!each)
+		return -ENOMEM;
+	for (__u32 family = 0; !err && family < FAMILY_COUNT; family++) {
+		bytes[family] = 0;
+		if (bpf_map_lookup_elem(cuts_fd, &family, each))
+			err = -errno;
+		for (int cpu = 0; !err && cpu < cpus; cpu++)
+			bytes[family] += each[cpu];
+	}
 	free(each);
 	return err;
 }

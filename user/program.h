@@ -29,6 +29,7 @@ struct program_maps {
 	int keyring;
 	int counters;
 	int counter_names;
+	int cuts;
 	struct shared *shared; /* what is missing there is added */
 };
 
@@ -67,6 +68,8 @@ int program_find_slot(struct counter_names *names, const char *name);
 
 /* Totals over all CPUs. */
 int program_read_counters(int counters_fd, struct counters *sum);
+
+int program_read_cuts(int cuts_fd, __u64 bytes[FAMILY_COUNT]);
 
 /* The first thing that libbpf or libxdp complained about since the catching
  * began, one line; for why. */

@@ -19,6 +19,7 @@
 #include "fastopen.h"
 #include "judge.h"
 #include "packets.h"
+#include "program.h"
 
 static struct judge *judges[JUDGES];
 
@@ -129,6 +130,53 @@ static void test_every_data_length(void **state)
 			f.options = "mss tfo" NOPS8;
 			end = frame_build(&f, expected);
 			assert_memory_equal(out, expected, end);
+		}
+	}
+}
+
+/* Bytes of data that were cut, of both families. */
+static __u64 cut(int which)
+{
+	__u64 bytes[FAMILY_COUNT];
+
+	assert_int_equal(program_read_cuts(judge_map_fd(judges[which], "cuts"),
+					   bytes),
+			 0);
+	assert_int_equal(bytes[FAMILY_other], 0);
+	return bytes[FAMILY_ipv4] + bytes[FAMILY_ipv6];
+}
+
+/* What is cut is counted: no less, and nothing that was left. */
+static void test_cut_is_counted(void **state)
+{
+	static const struct {
+		int judge;
+		const char *options;
+		size_t data_len, cut;
+	} cuts[] = {
+		{ ETHERNET, "mss tfo:other", 333, 333 },
+		{ ETHERNET, "mss tfo:other", 0, 0 },
+		{ ETHERNET, "mss", 1400, 1400 },
+		{ ETHERNET, "mss tfo:current", 333, 0 },
+		{ OBSERVE, "mss tfo:other", 333, 0 },
+	};
+	static unsigned char in[FRAME_MAX], out[JUDGE_FRAME_MAX];
+	struct judgement judged;
+
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
+			struct frame f = { .ipv6 = ipv6,
+					   .options = cuts[i].options,
+					   .data_len = cuts[i].data_len };
+			__u64 before = cut(cuts[i].judge);
+			size_t len = frame_build(&f, in);
+
+			assert_int_equal(judge_packet(judges[cuts[i].judge], in,
+						      (__u32)len, out, &judged),
+					 0);
+			assert_int_equal(cut(cuts[i].judge) - before,
+					 cuts[i].cut);
 		}
 	}
 }
@@ -269,6 +317,7 @@ int main(void)
 	static struct CMUnitTest tests[2 * N_ROWS + N_OTHERS] = {
 		cmocka_unit_test(test_corrupt_stays_corrupt),
 		cmocka_unit_test(test_every_data_length),
+		cmocka_unit_test(test_cut_is_counted),
 		cmocka_unit_test(test_data_beyond_first_buffer),
 		cmocka_unit_test(test_cut_at_every_length),
 		cmocka_unit_test(test_zero_key_proves_nothing),

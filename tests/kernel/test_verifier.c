@@ -55,7 +55,7 @@ static int load_guard(const struct settings *settings, bool chained)
 {
 	static struct port_policy ports[PORT_COUNT];
 	struct shared shared = SHARED_NONE;
-	struct program_maps none = { -1, -1, -1, &shared };
+	struct program_maps none = { -1, -1, -1, -1, &shared };
 	struct program_config config = { .settings = *settings,
 					 .chained = chained,
 					 .ports = ports };

@@ -302,7 +302,11 @@ steps_told() { grep -c "done for a command: key" "$log"; }
 	[ "$(key show --reveal -j | jq -r .ring.current.key)" = $OTHER_KEY ]
 	diff <(key export) <(key export --ring /var/lib/tfoguard/keyring.json)
 	[ "$(steps_told)" = 3 ]
+	generation=$(value tfoguard_key_generation)
+	kill -HUP "$daemon"
+	says " reloaded$"
 	key rotate --emergency
+	[ "$(value tfoguard_key_generation)" = $((generation + 1)) ]
 	key import <(key export) && return 1 # a pipe is no file of its owner's
 	end_daemon
 	# Without it the ring must be named.

@@ -54,6 +54,47 @@ value() { metrics | awk -v s="$1" '$1 == s { print $2; found = 1 } END { exit !f
 		"$(stats | jq .verdicts.forged.families.ipv4.bytes)" ]
 }
 
+@test "data that were cut are counted, and outlive an exchange" {
+	serve 8080 fastopen=16
+	series='tfoguard_data_cut_bytes_total{interface="s0",family="ipv4"}'
+	before=$(value "$series")
+	syn dport=8080 data=20 cookie=$FORGED >/dev/null
+	syn dport=8080 data=100 sport=4001 >/dev/null
+	[ "$(value "$series")" = $((before + 120)) ]
+	guard s0
+	[ "$(value "$series")" = $((before + 120)) ]
+	[ "$(stats | jq .data_cut_bytes)" = $((before + 120)) ]
+	# A guard of a version that counted none is gone on with.
+	rm "$PINS"/*/*/cuts
+	guard s0
+	[ "$(value "$series")" = 0 ]
+	[ "$(value 'tfoguard_packets_total{interface="s0",family="ipv4",verdict="forged"}')" -gt 0 ]
+}
+
+@test "the fill of the proven sources is near the truth, whatever it is" {
+	map=$(echo $PINS/*/proven)
+	size=$(bpftool -j map show pinned "$map" | jq .bytes_value)
+	none=$(printf '00 %.0s' $(seq "$size"))
+	fill() { value 'tfoguard_map_fill_ratio{map="proven"}'; }
+	grow() { # TO: entries; sources 0 to that
+		python3 -c "
+for i in range($1):
+	n = i * 2654435761 % 2**64
+	key = ' '.join('%02x' % b for b in n.to_bytes(8, 'little'))
+	print('map update pinned $map key hex', key, '01 00 00 00 00 00 00 00 value hex $none')
+" >"$BATS_TEST_TMPDIR/batch"
+		bpftool batch file "$BATS_TEST_TMPDIR/batch" >/dev/null
+	}
+	[ "$(fill)" = 0 ]
+	grow 1000
+	[ "$(fill)" = 0.0152587890625 ]
+	grow 20000
+	awk -v f="$(fill)" 'BEGIN { exit !(f > 0.27 && f < 0.34) }'
+	# Until the guard is attached afresh they stay.
+	at_server tfoguard detach s0
+	rm "$BATS_FILE_TMPDIR/guarded-s0"
+}
+
 @test "the kernel's counters are told beside ours" {
 	serve 8080 fastopen=16
 	series='tfoguard_kernel_tcpext_total{counter="TCPFastOpenCookieReqd"}'
