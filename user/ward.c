@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #include "guard.h"
 #include "log.h"
@@ -376,6 +377,13 @@ static void note_tuning(struct wards *wards)
 		wards->has_tuning = true;
 }
 
+/* To attach many interfaces may take longer than systemd waits for one sign of
+ * life. */
+static void show_life(void)
+{
+	sd_notify(0, "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
+}
+
 void wards_look(struct wards *wards, double now)
 {
 	struct fault f = { 0 };
@@ -384,8 +392,10 @@ void wards_look(struct wards *wards, double now)
 
 	if (wards->all)
 		guard_each(NULL, discover, wards, &f);
-	for (struct ward *w = wards->first; w; w = w->next)
+	for (struct ward *w = wards->first; w; w = w->next) {
 		look_at(wards, w, now);
+		show_life();
+	}
 	if (wards->all)
 		forget(wards);
 }

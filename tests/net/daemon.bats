@@ -661,7 +661,8 @@ resident() { awk '/^VmRSS:/ { print $2 }' "/proc/$daemon/status"; } # kB
 	sleep 1.5
 	grown=$(($(resident) - memory))
 	echo "# $RELOADS reloads: resident memory grew by $grown kB of $memory"
-	[ "$(held)" = "$before" ]
+	holds_the_same() { [ "$(held)" = "$before" ]; }
+	wait_for holds_the_same
 	# Of 1,000 reloads a byte each would not show, what each allocates does.
 	[ "${ASAN_OPTIONS:-}" ] || [ $grown -lt 1024 ]
 	end_daemon
