@@ -647,6 +647,8 @@ resident() { awk '/^VmRSS:/ { print $2 }' "/proc/$daemon/status"; } # kB
 	start "$log" server tfoguard run -c "$BATS_TEST_TMPDIR/tfoguard.yaml"
 	daemon=$!
 	reloads() { [ "$(grep -c "reloaded$" "$log")" = "$1" ]; }
+	# Each exchanges the program, which is told when it is done.
+	settled() { [ "$(grep -c "s0: guarded$" "$log")" = $(($1 + 1)) ]; }
 	says "started"
 	scrape() { get --cacert "$BATS_TEST_TMPDIR/cert.pem" -o /dev/null https://127.0.0.1:9435/metrics; }
 	for ((i = 1; i <= RELOADS; i++)); do
@@ -654,10 +656,12 @@ resident() { awk '/^VmRSS:/ { print $2 }' "/proc/$daemon/status"; } # kB
 		kill -HUP "$daemon"
 		wait_for reloads $i
 		if [ $i = 5 ]; then
+			wait_for settled 5
 			sleep 1.5
 			before=$(held) memory=$(resident)
 		fi
 	done
+	wait_for settled $RELOADS
 	sleep 1.5
 	grown=$(($(resident) - memory))
 	echo "# $RELOADS reloads: resident memory grew by $grown kB of $memory"
