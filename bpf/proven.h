@@ -2,8 +2,8 @@
 /*
  * Sources that proved that they hold their address, by a valid cookie or by the
  * ACK of an answer: the only table with an entry for each, and only they can
- * enter it. A /48 enters no more than a few in a second: nobody owns all the
- * /64 that the table could hold.
+ * enter it. A /48 enters no more than some in a second, for it has as many /64 as
+ * the table holds; a /24 has no more.
  */
 #ifndef TFOGUARD_PROVEN_H
 #define TFOGUARD_PROVEN_H
@@ -11,7 +11,7 @@
 #include "limit.h"
 #include "shared.h"
 
-#define PROVEN_PER_PREFIX 64 /* new ones, in a second */
+#define PROVEN_PER_PREFIX 256 /* new ones, in a second */
 
 struct source {
 	__u64 net;
