@@ -137,17 +137,19 @@ static int attach_one(struct acceptor *a, int devices, unsigned int ifindex)
 {
 	int prog = bpf_program__fd(a->skel->progs.tfoguard_ack), err;
 	__u32 made = 0, key = ifindex;
-	bool made_now;
+	bool known, made_now;
 
-	if (bpf_map_lookup_elem(devices, &key, &made) &&
-	    bpf_map_update_elem(devices, &key, &made, BPF_NOEXIST))
+	known = !bpf_map_lookup_elem(devices, &key, &made);
+	if (!known && bpf_map_update_elem(devices, &key, &made, BPF_NOEXIST))
 		return -errno;
 	err = tc_attach(ifindex, prog, &made_now);
-	made = made || made_now;
-	if (err)
-		bpf_map_delete_elem(devices, &key);
-	else if (bpf_map_update_elem(devices, &key, &made, BPF_ANY))
+	made = 1;
+	if (made_now && bpf_map_update_elem(devices, &key, &made, BPF_ANY)) {
 		err = -errno;
+		tc_detach(ifindex, true);
+	}
+	if (err && !known)
+		bpf_map_delete_elem(devices, &key);
 	return err;
 }
 
@@ -236,6 +238,23 @@ int acceptor_keep(const struct acceptor_device *wanted, size_t n)
 	}
 	close(devices);
 	return err;
+}
+
+void acceptor_forget(const struct interface *iface)
+{
+	int devices = pins_open(0, PIN_DEVICES);
+
+	if (devices >= 0)
+		close(devices);
+	if (devices != -ENOENT)
+		return;
+	for (size_t i = 0; i < iface->tables.n_rows; i++) {
+		unsigned int ifindex = iface->tables.rows[i].link.ifindex;
+
+		/* Who made the qdisc is not known any more: it stays. */
+		if (tc_is_attached(ifindex))
+			tc_detach(ifindex, false);
+	}
 }
 
 int acceptor_counters(struct counters *counters, struct counter_names *names)

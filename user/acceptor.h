@@ -47,6 +47,10 @@ struct acceptor_device {
 /* Takes it off every device but these. */
 int acceptor_keep(const struct acceptor_device *, size_t n);
 
+/* Takes it off the devices of @iface where nobody remembers it, for the pins of
+ * this network namespace are lost. */
+void acceptor_forget(const struct interface *iface);
+
 /* Totals of what became of ACKs, with the names of their slots; -ENOENT where
  * nothing was ever answered here. */
 int acceptor_counters(struct counters *, struct counter_names *);

@@ -213,6 +213,10 @@ static int join(const struct hook *hook, struct program *ours, struct fault *f)
 		err = open_chain(hook->ifindex, &chain);
 		if (!err && xdp_multiprog__is_legacy(chain))
 			err = -EOPNOTSUPP; /* libxdp went on without one */
+		/* As libbpf loads it when it was short of memory: nobody would
+		 * know it as ours again. */
+		if (!err && program_is_named(ours->fd, OUR_NAME) == 0)
+			err = -ENOMEM;
 		xdp_multiprog__close(chain);
 		if (err)
 			xdp_program__detach(program, (int)hook->ifindex, mode,

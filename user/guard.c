@@ -383,6 +383,32 @@ static int attach_chained(struct attachment *a, struct fault *f)
 	return err;
 }
 
+/* Before the guard, which must not answer without it. What passes, like a lack
+ * of memory, is no reason to be silent from now on. */
+static int start_acceptor(struct attachment *a, const struct interface *iface,
+			  struct fault *f)
+{
+	char *why = a->record.silent_because;
+	int err;
+
+	if (iface->vlans_hidden) {
+		snprintf(why, WHY_SILENT_MAX, "the device strips VLAN tags");
+		return 0;
+	}
+	err = acceptor_open(&a->acceptor, a->maps.shared, why);
+	if (!err) {
+		err = acceptor_attach(&a->acceptor, iface, why);
+		if (err)
+			acceptor_close(&a->acceptor);
+	}
+	if (err != -ENOMEM)
+		return 0;
+	fault_advise(f, PROGRAM_MEMORY);
+	return fault_fail(f, EXIT_FAILED, err,
+			  "the kernel has no memory for what takes the ACKs of "
+			  "answers");
+}
+
 static int attach_alone(struct attachment *a, struct fault *f)
 {
 	int err = open_program(a, false, f) ?: program_load(&a->program, f);
@@ -428,15 +454,17 @@ static int check_hook(const struct attachment *a, bool can_chain,
 }
 
 /* Chained where that is possible, else alone; the record says why. */
-static int attach_fresh(struct attachment *a, struct fault *f)
+static int attach_fresh(struct attachment *a, const struct interface *iface,
+			struct fault *f)
 {
 	char *why = a->record.alone_because;
 	size_t size = sizeof(a->record.alone_because);
-	bool can_chain = hook_can_chain(why, size), must_chain;
+	bool can_chain = hook_can_chain(why, size), must_chain = false;
 	int err;
 
 	chain_rescue(&a->hook);
-	err = check_hook(a, can_chain, why, &must_chain, f);
+	err = check_hook(a, can_chain, why, &must_chain, f) ?:
+	      start_acceptor(a, iface, f);
 	if (err)
 		return err;
 	if (can_chain) {
@@ -491,15 +519,16 @@ static int exchange_alone(struct attachment *a, struct fault *f)
  * No packet passes unguarded, none is counted twice; counters and keys are the
  * same maps. Pins follow; what a crash leaves in between, the next attach mends.
  */
-static int attach_over(struct attachment *a, const struct kept *kept,
-		       struct fault *f)
+static int attach_over(struct attachment *a, const struct interface *iface,
+		       const struct kept *kept, struct fault *f)
 {
 	int err;
 
 	a->record.attached_at = kept->record.attached_at;
 	memcpy(a->record.alone_because, kept->record.alone_because,
 	       sizeof(a->record.alone_because));
-	err = open_program(a, kept->record.chained, f);
+	err = start_acceptor(a, iface, f) ?:
+	      open_program(a, kept->record.chained, f);
 	if (!err)
 		err = a->config.chained ? exchange_chained(a, f) :
 					  exchange_alone(a, f);
@@ -531,18 +560,6 @@ static int set_settings(struct settings *settings,
 		.routes_take_data = take_data > 0,
 	};
 	return 0;
-}
-
-/* Before the guard, which must not answer without it. */
-static void start_acceptor(struct attachment *a, const struct interface *iface)
-{
-	char *why = a->record.silent_because;
-
-	if (iface->vlans_hidden)
-		snprintf(why, WHY_SILENT_MAX, "the device strips VLAN tags");
-	else if (!acceptor_open(&a->acceptor, a->maps.shared, why) &&
-		 acceptor_attach(&a->acceptor, iface, why))
-		acceptor_close(&a->acceptor);
 }
 
 struct devices {
@@ -647,14 +664,13 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			    .loaded_at = now,
 			    .settings = settings },
 	};
-	start_acceptor(&a, iface);
 	snprintf(a.record.ifname, sizeof(a.record.ifname), "%s", iface->name);
 	snprintf(a.record.version, sizeof(a.record.version), "%s", VERSION);
 
 	if (kept->attached) {
-		err = attach_over(&a, kept, f);
+		err = attach_over(&a, iface, kept, f);
 	} else {
-		err = attach_fresh(&a, f);
+		err = attach_fresh(&a, iface, f);
 		if (err)
 			pins_remove(iface->ifindex);
 	}
@@ -810,6 +826,16 @@ static int remove_all(unsigned int ifindex, struct fault *f)
 	return err;
 }
 
+/* What a guard left behind whose pins are lost. */
+static void remove_strays(const char *ifname)
+{
+	struct interface iface = { 0 };
+
+	if (!interface_read(ifname, &iface))
+		acceptor_forget(&iface);
+	interface_free(&iface);
+}
+
 static int detach(const char *ifname, struct fault *f)
 {
 	struct guard_record record;
@@ -828,6 +854,18 @@ static int detach(const char *ifname, struct fault *f)
 		return hook_refused(&hook, gone, f);
 	if (err == -ENOENT && gone == -ENOENT) {
 		/* Of an earlier interface of that name? */
+/* What pins that are lost left behind; -ENOENT: nothing. */
+static int remove_strays(const char *ifname)
+{
+	struct interface iface = { 0 };
+	int err = interface_read(ifname, &iface);
+
+	if (!err)
+		err = acceptor_forget(&iface);
+	interface_free(&iface);
+	return err;
+}
+
 		pins_remove(hook.ifindex);
 		hook.ifindex = find_gone(ifname);
 		err = hook.ifindex ? read_record(hook.ifindex, &record, f) :
@@ -835,12 +873,18 @@ static int detach(const char *ifname, struct fault *f)
 		if (err == -ENOENT) {
 			tidy_acceptors(0);
 			pins_tidy();
-			return not_attached(ifname, f);
+			err = not_attached(ifname, f);
+			if (f->exit == EXIT_NOT_ATTACHED)
+				remove_strays(ifname);
+			return err;
 		}
 		if (err)
 			return f->exit ? err : cannot_read(err, f);
 	}
-	return remove_all(hook.ifindex, f);
+	err = remove_all(hook.ifindex, f);
+	if (!err)
+		remove_strays(ifname);
+	return err;
 }
 
 int guard_detach(const char *ifname, struct fault *f)

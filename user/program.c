@@ -150,8 +150,12 @@ static int explain_refusal(struct fault *f, int err)
 		return fault_fail(f, EXIT_FAILED, err,
 				  "this kernel has no BTF "
 				  "(/sys/kernel/btf/vmlinux)");
+	} else if (err == -EMFILE) {
+		fault_advise(f, "allow it 256 open files: ulimit -n 256");
+	} else if (err == -ENOMEM) {
+		fault_advise(f, PROGRAM_MEMORY);
 	} else {
-		fault_advise(f, "use Linux 6.1 or newer");
+		fault_advise(f, "try again, on Linux 6.1 or newer");
 	}
 	return fault_fail(f, EXIT_FAILED, err,
 			  "the kernel refused the program: %s%s%s%s",
@@ -166,6 +170,7 @@ int program_open(struct program *program, const struct program_config *config,
 	__u32 zero = 0;
 	int err;
 
+	program_catch_complaints();
 	memset(program, 0, sizeof(*program));
 	program->fd = -1;
 	program->config = config;
@@ -208,6 +213,17 @@ void program_close(struct program *program)
 	guard_bpf__destroy(program->skel);
 	program->skel = NULL;
 	program->fd = -1;
+}
+
+int program_is_named(int fd, const char *name)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	/* The kernel may have cut it. */
+	return !strncmp(info.name, name, sizeof(info.name) - 1);
 }
 
 unsigned int program_id(int fd)

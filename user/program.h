@@ -11,6 +11,11 @@
 #include "keyring.h"
 #include "shared.h"
 
+/* What to do where the kernel has no memory for programs and maps. */
+#define PROGRAM_MEMORY                                                         \
+	"free memory, or allow it more (memory.max of its cgroup), and try "   \
+	"again"
+
 struct guard_bpf;
 
 struct program_config;
@@ -55,6 +60,9 @@ int program_fill(const struct program *);
 void program_close(struct program *);
 
 unsigned int program_id(int fd); /* 0 where it can't be told */
+
+/* Whether the kernel knows it by this name; negative errno: can't be told. */
+int program_is_named(int fd, const char *name);
 
 /* Returns when no packet is under way that saw the maps as they were before. */
 int program_wait(void);

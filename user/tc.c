@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "netlink.h"
+#include "program.h"
 
 /* Early, and unlikely to be another tool's. */
 #define OUR_HANDLE 0x7f0
@@ -23,8 +24,6 @@
 /* Whether what stands in our place is ours; -ENOENT where nothing does. */
 static int is_ours(const struct bpf_tc_hook *hook)
 {
-	struct bpf_prog_info info = { 0 };
-	__u32 size = sizeof(info);
 	IN_OUR_PLACE(opts);
 	int err, fd;
 
@@ -34,9 +33,9 @@ static int is_ours(const struct bpf_tc_hook *hook)
 	fd = bpf_prog_get_fd_by_id(opts.prog_id);
 	if (fd < 0)
 		return -errno;
-	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
+	err = program_is_named(fd, OUR_NAME);
 	close(fd);
-	return err ?: !strncmp(info.name, OUR_NAME, sizeof(info.name) - 1);
+	return err;
 }
 
 int tc_attach(unsigned int ifindex, int prog_fd, bool *made_qdisc)
@@ -47,6 +46,11 @@ int tc_attach(unsigned int ifindex, int prog_fd, bool *made_qdisc)
 	int err;
 
 	*made_qdisc = false;
+	/* libbpf leaves the name away when it was short of memory, and nobody
+	 * would know the filter as ours again. */
+	err = program_is_named(prog_fd, OUR_NAME);
+	if (err <= 0)
+		return err ?: -ENOMEM;
 	err = bpf_tc_hook_create(&hook);
 	if (err && err != -EEXIST)
 		return err;
@@ -62,8 +66,10 @@ int tc_attach(unsigned int ifindex, int prog_fd, bool *made_qdisc)
 	}
 	opts.prog_fd = prog_fd;
 	err = bpf_tc_attach(&hook, &opts);
-	if (err && *made_qdisc)
+	if (err && *made_qdisc) {
 		tc_detach(ifindex, true);
+		*made_qdisc = false;
+	}
 	return err;
 }
 
