@@ -821,7 +821,7 @@ static bool check_not_guarded(const struct survey *s,
 {
 	/* Where its pins can't be read, there may be a guard. */
 	if (i->guarded || !s->guards.tried || s->guards.failed ||
-	    i->unknown_link)
+	    i->unknown_link || i->holder == HOOK_GUARD)
 		return false;
 	advise(f, "attach one: `tfoguard attach %s%s`", name_of(i),
 	       has_no_native_xdp(i) ? " -m skb" : "");
@@ -877,6 +877,19 @@ static bool check_unknown_link(const struct survey *s,
 	return say(f, "%s is of link type %u, neither Ethernet nor bare IP: it "
 		      "can't be guarded",
 		   name_of(i), i->link.type);
+}
+
+static bool check_guard_hidden(const struct survey *s,
+			       const struct surveyed_interface *i,
+			       struct finding *f)
+{
+	(void)s;
+	if (is_gone(i) || i->guarded || i->holder != HOOK_GUARD)
+		return false;
+	advise(f, HOOK_HIDDEN);
+	return say(f, "a guard is on %s whose pins are not in the bpffs that is "
+		      "mounted here: it works, but can't be seen or changed",
+		   name_of(i));
 }
 
 static bool check_foreign_xdp(const struct survey *s,

@@ -61,6 +61,7 @@ enum severity {
 	X(unknown_link, limited)                                               \
 	X(listener_on_upper_device, limited)                                   \
 	X(foreign_xdp, limited)                                                \
+	X(guard_hidden, limited)                                               \
 	X(driver_without_native_xdp, limited)                                  \
 	X(mtu_needs_frags, limited)                                            \
 	X(generic_mode, limited)                                               \

@@ -422,6 +422,14 @@ static int attach_alone(struct attachment *a, struct fault *f)
 	return hook_attach(&a->hook, a->program.fd, f);
 }
 
+static int hidden(struct fault *f)
+{
+	fault_advise(f, HOOK_HIDDEN);
+	return fault_fail(f, EXIT_FAILED, EBUSY,
+			  "a guard is on it whose pins are not in the bpffs that "
+			  "is mounted here");
+}
+
 /* Whether there is room for us, and whether that must be in a chain. */
 static int check_hook(const struct attachment *a, bool can_chain,
 		      const char *why_not, bool *must_chain, struct fault *f)
@@ -434,6 +442,8 @@ static int check_hook(const struct attachment *a, bool can_chain,
 	if (err)
 		return cannot_read(err, f);
 	*must_chain = holder == HOOK_DISPATCHER;
+	if (holder == HOOK_GUARD)
+		return hidden(f);
 	if (holder == HOOK_FOREIGN) {
 		fault_advise(f, "load that one through libxdp (xdp-loader) so "
 				"that both can share the interface, or take it "
@@ -762,6 +772,14 @@ static unsigned int find_gone(const char *ifname)
 static unsigned int find_pinned(const char *ifname)
 {
 	return if_nametoindex(ifname) ?: find_gone(ifname);
+	struct hook hook = { .ifindex = ifname ? if_nametoindex(ifname) : 0 };
+	enum hook_holder holder;
+	unsigned int id;
+	char name[16];
+
+	if (hook.ifindex && !hook_holder(&hook, &holder, name, &id) &&
+	    holder == HOOK_GUARD)
+		return hidden(f);
 }
 
 static int not_attached(const char *ifname, struct fault *f)

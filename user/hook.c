@@ -14,6 +14,8 @@
 #include "probe.skel.h"
 #include "program.h"
 
+#define OUR_NAME "tfoguard"
+
 static __u32 xdp_flags(enum attach_mode mode)
 {
 	return mode == ATTACH_native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
@@ -101,7 +103,7 @@ int hook_holder(const struct hook *hook, enum hook_holder *holder,
 	if (!*prog_id)
 		return 0;
 	program_name(*prog_id, name);
-	*holder = HOOK_FOREIGN;
+	*holder = strcmp(name, OUR_NAME) ? HOOK_FOREIGN : HOOK_GUARD;
 	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
 	err = (int)libxdp_get_error(chain);
 	if (err)

@@ -23,6 +23,12 @@ struct hook {
 	enum attach_mode mode;
 };
 
+/* What to do about a guard whose pins are not to be found. */
+#define HOOK_HIDDEN                                                            \
+	"if bpffs was mounted over the one that has them, `umount "            \
+	"/sys/fs/bpf`; else take it off: see \"bpftool link show\" and "       \
+	"\"bpftool link detach id ID\""
+
 /* Whether this kernel chains programs; if not, says why in @why. */
 bool hook_can_chain(char *why, size_t size);
 
@@ -31,6 +37,7 @@ enum hook_holder {
 	HOOK_FREE,
 	HOOK_DISPATCHER, /* libxdp's, which takes another program */
 	HOOK_FOREIGN, /* a program that was not loaded through it */
+	HOOK_GUARD, /* a guard that stands alone, here or of another bpffs */
 };
 int hook_holder(const struct hook *, enum hook_holder *, char name[16],
 		unsigned int *prog_id);
