@@ -594,26 +594,22 @@ static int add_device(struct devices *devices, unsigned int ifindex)
 static int add_devices(unsigned int ifindex, void *arg)
 {
 	const struct devices *devices = arg;
-	owned int untagged = pins_open(ifindex, PIN_UNTAGGED);
-	owned int vlans = pins_open(ifindex, PIN_VLANS);
-	struct link_key key, *at = NULL;
+	struct tables tables = { 0 };
 	struct guard_record record;
-	struct link link;
-	__u32 zero = 0;
-	int err = 0;
+	int err;
 
-	if (ifindex == devices->except || untagged < 0 || vlans < 0 ||
-	    read_record(ifindex, &record, NULL) ||
-	    !record.settings.can_answer)
+	if (ifindex == devices->except)
 		return 0;
-	if (!bpf_map_lookup_elem(untagged, &zero, &link) && link.ifindex)
-		err = add_device(arg, link.ifindex);
-	while (!err && !bpf_map_get_next_key(vlans, at, &key)) {
-		at = &key;
-		if (!bpf_map_lookup_elem(vlans, &key, &link))
-			err = add_device(arg, link.ifindex);
-	}
-	return err;
+	err = read_record(ifindex, &record, NULL);
+	if (!err && record.settings.can_answer)
+		err = guard_tables(ifindex, &tables);
+	for (size_t i = 0; !err && i < tables.n_rows; i++)
+		if (tables.rows[i].link.ifindex)
+			err = add_device(arg, tables.rows[i].link.ifindex);
+	tables_free(&tables);
+	/* Without its pins nothing is known of it; what can't be read may
+	 * answer. */
+	return err == -ENOENT ? 0 : err;
 }
 
 /* Where no guard that answers is left, nor is what takes its ACKs. */
