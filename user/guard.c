@@ -768,6 +768,10 @@ static unsigned int find_gone(const char *ifname)
 static unsigned int find_pinned(const char *ifname)
 {
 	return if_nametoindex(ifname) ?: find_gone(ifname);
+}
+
+static int not_attached(const char *ifname, struct fault *f)
+{
 	struct hook hook = { .ifindex = ifname ? if_nametoindex(ifname) : 0 };
 	enum hook_holder holder;
 	unsigned int id;
@@ -776,10 +780,6 @@ static unsigned int find_pinned(const char *ifname)
 	if (hook.ifindex && !hook_holder(&hook, &holder, name, &id) &&
 	    holder == HOOK_GUARD)
 		return hidden(f);
-}
-
-static int not_attached(const char *ifname, struct fault *f)
-{
 	fault_advise(f, "attach it: tfoguard attach %s", ifname ?: "IFACE");
 	return fault_fail(f, EXIT_NOT_ATTACHED, ENOENT,
 			  ifname ? "no guard is attached to it" :
@@ -816,8 +816,12 @@ static void wait_for_acks(void)
 	__u64 ns;
 
 	owned int states = pins_open(0, "port_states");
-	while (states >= 0 && !bpf_map_lookup_elem(states, &zero, &any) &&
-	       !clock_gettime(CLOCK_MONOTONIC, &now)) {
+	/* No longer than it can take: in a time namespace the clock is another
+	 * than the program's. */
+	for (int i = 0; i < 10 * (LAST_ACKS + 2) && states >= 0 &&
+			!bpf_map_lookup_elem(states, &zero, &any) &&
+			!clock_gettime(CLOCK_MONOTONIC, &now);
+	     i++) {
 		ns = (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
 		if (any.answered_until + LAST_ACKS <=
 		    (ns >> 30) + ANSWERS_LAST + 1)
@@ -868,18 +872,6 @@ static int detach(const char *ifname, struct fault *f)
 		return hook_refused(&hook, gone, f);
 	if (err == -ENOENT && gone == -ENOENT) {
 		/* Of an earlier interface of that name? */
-/* What pins that are lost left behind; -ENOENT: nothing. */
-static int remove_strays(const char *ifname)
-{
-	struct interface iface = { 0 };
-	int err = interface_read(ifname, &iface);
-
-	if (!err)
-		err = acceptor_forget(&iface);
-	interface_free(&iface);
-	return err;
-}
-
 		pins_remove(hook.ifindex);
 		hook.ifindex = find_gone(ifname);
 		err = hook.ifindex ? read_record(hook.ifindex, &record, f) :
