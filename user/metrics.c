@@ -214,13 +214,16 @@ static void collect_attach_info(struct moment *m)
 	}
 }
 
+/* A key from the future is one whose clock was set back. */
 static void collect_key_age(struct moment *m)
 {
-	for (int i = 0; i < KEY_SLOT_COUNT; i++)
+	for (int i = 0; i < KEY_SLOT_COUNT; i++) {
+		double age = difftime(m->now, (time_t)m->since[i]);
+
 		if (m->since[i])
-			label(add(m, METRIC_key_age,
-				  difftime(m->now, (time_t)m->since[i])),
-			      0, "slot", slot_names[i]);
+			label(add(m, METRIC_key_age, age > 0 ? age : 0), 0,
+			      "slot", slot_names[i]);
+	}
 }
 
 static void collect_key_drift(struct moment *m)
