@@ -19,22 +19,36 @@
 
 #define BPFFS "/sys/fs/bpf"
 
-/* Whether what this process mounts is seen by the rest of the system. */
-static bool mounts_last(void)
+/* Whether what this process mounts is seen by the rest of the system; negative
+ * errno where it may not know. */
+static int mounts_last(void)
 {
 	struct stat ours, init;
 
-	return stat("/proc/self/ns/mnt", &ours) == 0 &&
-	       stat("/proc/1/ns/mnt", &init) == 0 && ours.st_ino == init.st_ino;
+	if (stat("/proc/self/ns/mnt", &ours) || stat("/proc/1/ns/mnt", &init))
+		return -errno;
+	return ours.st_ino == init.st_ino;
+}
+
+static int not_mounted(struct fault *f, int err)
+{
+	fault_advise(f, "mount it: mount -t bpf bpf " BPFFS);
+	return fault_fail(f, EXIT_FAILED, err,
+			  "bpffs is not mounted on " BPFFS " and can't be: %s",
+			  strerror(err));
 }
 
 int pins_mount(struct fault *f)
 {
 	struct statfs fs;
+	int last;
 
 	if (statfs(BPFFS, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
 		return 0;
-	if (!mounts_last()) {
+	last = mounts_last();
+	if (last < 0)
+		return not_mounted(f, -last);
+	if (!last) {
 		fault_advise(f, "enter a network namespace by \"nsenter "
 				"--net=/run/netns/NAME\" instead of \"ip netns "
 				"exec\", or mount bpffs on " BPFFS " here");
@@ -44,15 +58,8 @@ int pins_mount(struct fault *f)
 				  "this command");
 	}
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		  "mode=0700")) {
-		int err = errno;
-
-		fault_advise(f, "mount it: mount -t bpf bpf " BPFFS);
-		return fault_fail(f, EXIT_FAILED, err,
-				  "bpffs is not mounted on " BPFFS
-				  " and can't be: %s",
-				  strerror(err));
-	}
+		  "mode=0700"))
+		return not_mounted(f, errno);
 	return 0;
 }
 
