@@ -143,10 +143,12 @@ static int read_and_attach(struct arguments *a, struct config *config,
 	int err = a->file ? config_read(a->file, config, f) :
 			    config_defaults(config);
 
+	if (err && !f->exit) {
+		fault_tried(f, "attach to %s", a->request.ifname);
+		fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
+	}
 	if (err)
-		return f->exit ? err :
-				 fault_fail(f, EXIT_FAILED, err, "%s",
-					    strerror(-err));
+		return err;
 	/* First all is read: a bad list attaches nothing. */
 	err = config_lists(config, lists, f);
 	if (err)
