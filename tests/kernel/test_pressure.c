@@ -35,6 +35,7 @@
 #include "frames.h"
 #include "interface.h"
 #include "judge.h"
+#include "kernel.h"
 #include "listeners.h"
 #include "locals.h"
 #include "ports.h"
@@ -804,7 +805,10 @@ static void expect_kernels_offer(const struct server *s, const char *options,
 {
 	static unsigned short sport = 20000;
 	struct tuning marks = TUNING_DEFAULT;
+	long rmem_max;
 
+	assert_int_equal(kernel_sysctl("core.rmem_max", &rmem_max), 0);
+	marks.rmem_max = (__u32)rmem_max;
 	/* Pressed from the first request on, which is the kernel's. */
 	marks.mark_lo = 0;
 	marks.mark_hi = 1;
