@@ -38,15 +38,12 @@ answered_at() { # ADDRESS INTERFACE
 	fetch "$1" && fetch "$1" || return 1
 	tfoguard stats -p "$2"
 	tfoguard status "$2"
-	case $(uname -r) in
-	6.1.*)
+	if grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; then
+		[ "$(count "$2" answer_request)" = 1 ]
+	else
 		is_silent "$2" && [ "$(count "$2" answer_request)" = 0 ] &&
-			[ "$(count "$2" cookie_request)" = 1 ] || return 1
-		;;
-	*)
-		[ "$(count "$2" answer_request)" = 1 ] || return 1
-		;;
-	esac
+			[ "$(count "$2" cookie_request)" = 1 ]
+	fi || return 1
 	[ "$(count "$2" valid_current)" = 1 ] && tfoguard detach "$2" &&
 		[ ! -e /sys/fs/bpf/tfoguard ] && ! tc_left
 }

@@ -1,8 +1,10 @@
 #!/bin/bash
 # In a guest with another kernel: the program tests, then the guard on real
-# interfaces: alone and chained with another XDP program, exchanged, on VLANs.
-# Prints TAP. Called by tests/vm/run.
-KILLS=${KILLS:-12}
+# interfaces: alone and chained with another XDP program, exchanged, killed, out
+# of memory, on VLANs, and on a driver of real machines. Prints TAP. Called by
+# tests/vm/run.
+#   guest.sh ROUNDS    how many attaches are killed, and how many exchanged
+rounds=$1
 n=0
 
 ok() { n=$((n + 1)); echo "ok $n - $1"; }
@@ -70,42 +72,47 @@ program_tests() {
 	done
 }
 
-guarded_connections() {
-	before=$(count s0 valid_current)
-	fetch 10.99.0.2 && fetch 10.99.0.2 && fetch 10.99.0.2 || return 1
-	after=$(count s0 valid_current)
+guarded_connections() { # [INTERFACE ADDRESS]
+	set -- "${1:-s0}" "${2:-10.99.0.2}"
+	before=$(count "$1" valid_current)
+	fetch "$2" && fetch "$2" && fetch "$2" || return 1
+	after=$(count "$1" valid_current)
 	echo "valid_current $before, then $after"
 	[ "$after" -ge $((before + 2)) ]
 }
 
-acks() { # NAME
-	tfoguard stats -p s0 | awk -v ack="\"$1\":" \
+acks() { # NAME [INTERFACE]
+	tfoguard stats -p "${2:-s0}" | awk -v ack="\"$1\":" \
 		'$1 == ack { found = 1 } found && $1 == "\"packets\":" { gsub(",", ""); print $2; exit }'
 }
 
 # Where the kernel takes the ACKs of answers, connections are made of them;
 # elsewhere the guard says so, and they are made all the same.
-answered() {
-	tfoguard attach s0 --port 8080,answer=always || return 1
-	before=$(count s0 answer_request)
+answered() { # [INTERFACE ADDRESS]
+	set -- "${1:-s0}" "${2:-10.99.0.2}"
+	tfoguard attach "$1" --port 8080,answer=always || return 1
+	before=$(count "$1" answer_request)
 	for _ in 1 2 3; do
 		ip -n client tcp_metrics flush
-		fetch 10.99.0.2 || return 1
+		fetch "$2" || return 1
 	done
-	after=$(count s0 answer_request)
-	tfoguard status s0
-	tfoguard stats s0
-	echo "answered $before, then $after; accepted $(acks ack_accepted)"
-	if grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; then
-		[ $((after - before)) -eq 3 ] && [ "$(acks ack_accepted)" -ge 3 ]
+	after=$(count "$1" answer_request)
+	tfoguard status "$1"
+	tfoguard stats "$1"
+	echo "answered $before, then $after; accepted $(acks ack_accepted "$1")"
+	if can_answer; then
+		[ $((after - before)) -eq 3 ] && [ "$(acks ack_accepted "$1")" -ge 3 ]
 	else
-		[ "$after" = "$before" ] && status_says "bpf_sk_assign_tcp_reqsk"
+		[ "$after" = "$before" ] &&
+			status_says "bpf_sk_assign_tcp_reqsk" "$1"
 	fi || return 1
-	tfoguard attach s0
+	tfoguard attach "$1"
 }
 
-status_says() {
-	tfoguard status -p s0 >/tmp/status
+can_answer() { grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; }
+
+status_says() { # TEXT [INTERFACE]
+	tfoguard status -p "${2:-s0}" >/tmp/status
 	cat /tmp/status
 	grep -q "$1" /tmp/status
 }
@@ -116,12 +123,13 @@ refused_for() {
 	grep -q "$1" /tmp/err && [ ! -e /sys/fs/bpf/tfoguard ]
 }
 
-chained_with_another() {
-	xdp-loader load -m native s0 /root/counter.o || return 1
-	tfoguard status -p s0 | grep -q counter || { tfoguard status -p s0; return 1; }
-	map=$(bpftool map show name counted | sed -n 's/^\([0-9]*\):.*/\1/p')
+chained_with_another() { # [INTERFACE ADDRESS]
+	xdp-loader load -m native "${1:-s0}" /root/counter.o || return 1
+	status_says counter "${1:-s0}" || return 1
+	# The newest: the client's end may have one, too.
+	map=$(bpftool map show name counted | sed -n 's/^\([0-9]*\):.*/\1/p' | tail -n 1)
 	before=$(bpftool -j map lookup id "$map" key 0 0 0 0 | tr -d '\n')
-	guarded_connections || return 1
+	guarded_connections "$@" || return 1
 	after=$(bpftool -j map lookup id "$map" key 0 0 0 0 | tr -d '\n')
 	[ "$before" != "$after" ] || { echo "the other program saw nothing"; return 1; }
 }
@@ -132,7 +140,7 @@ exchanged_under_traffic() {
 	in_client ping -q -i 0.01 -c 300 10.99.0.2 >/tmp/ping &
 	ping=$!
 	i=0
-	while [ $i -lt 10 ]; do
+	while [ $i -lt "$rounds" ]; do
 		tfoguard attach s0 || return 1
 		i=$((i + 1))
 	done
@@ -210,7 +218,7 @@ time_of_attach() {
 # detach, by turns, must heal.
 attaches_killed() {
 	time_of_attach
-	for ((i = 0; i < KILLS; i++)); do
+	for ((i = 0; i < rounds; i++)); do
 		tfoguard attach s0 &
 		attach=$!
 		moment=$((took * (RANDOM % 100) / 100))
@@ -297,9 +305,7 @@ detach_leaves_the_other() {
 }
 
 no_pins_and_no_program() {
-	tfoguard detach s0 || return 1
-	[ ! -e /sys/fs/bpf/tfoguard ] || { find /sys/fs/bpf; return 1; }
-	! ip link show s0 | grep -q prog/xdp
+	tfoguard detach s0 && no_pins_left
 }
 
 # SYNs in a tagged VLAN: the guard finds the device by its tag.
@@ -323,7 +329,53 @@ vlan_connections() {
 	[ "$after" -eq $((before + 1)) ]
 }
 
+# In a group of processes that may have almost nothing. The kernel refuses or
+# kills; then all is as it was, or healed by the next command.
+starved() { # MEGABYTES COMMAND...
+	mkdir /sys/fs/cgroup/starved || return 1
+	echo "$1M" >/sys/fs/cgroup/starved/memory.max || return 1
+	(echo 0 >/sys/fs/cgroup/starved/cgroup.procs && exec "${@:2}")
+	status=$?
+	echo "$1 MB: exit $status"
+	rmdir /sys/fs/cgroup/starved
+	return $status
+}
+
+out_of_memory() {
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control || return 1
+	for megabytes in 4 10; do # of which an attach takes more
+		starved $megabytes tfoguard attach s0 && return 1
+		tfoguard detach s0 || [ $? -eq 3 ] || return 1
+		no_pins_left || return 1
+	done
+	tfoguard attach s0 || return 1
+	for megabytes in 4 10; do
+		starved $megabytes tfoguard attach s0 && return 1
+		guarded_connections || return 1
+	done
+	tfoguard attach s0 && one_guard && tfoguard detach s0
+}
+
+no_pins_left() {
+	[ ! -e /sys/fs/bpf/tfoguard ] || { find /sys/fs/bpf; return 1; }
+	! ip link show s0 | grep -q prog/xdp
+}
+
+# Two cards on one wire: a driver as in real machines.
+make_wire() {
+	ip link set eth1 netns client
+	ip addr add 10.99.1.2/24 dev eth0
+	ip link set eth0 up
+	ip -n client addr add 10.99.1.1/24 dev eth1
+	ip -n client link set eth1 up
+}
+
+in_driver() {
+	ip link show eth0 | grep "xdp " && status_says '"attach_mode": "native"' eth0
+}
+
 uname -r | sed 's/^/# Linux /'
+can_answer || echo "# without bpf_sk_assign_tcp_reqsk"
 program_tests
 make_net
 check "attach, chained by libxdp" tfoguard attach s0
@@ -345,6 +397,8 @@ check "without CAP_SYS_ADMIN: refused, nothing changed" unable_when_chained
 check "a guard without dispatcher, left by a kill" left_without_dispatcher
 check "an exchange without room leaves the guard at work" exchange_without_room
 
+check "out of memory: refused, and what is there stays" out_of_memory
+
 # Without its dispatcher libxdp can't chain.
 dispatcher=$(find /usr/lib -name xdp-dispatcher.o)
 mv "$dispatcher" /root/
@@ -354,7 +408,18 @@ check "real connections, alone" guarded_connections
 check "answered, alone" answered
 check "exchanged under traffic, alone: each packet once" exchanged_under_traffic
 check "detach leaves nothing" no_pins_and_no_program
+make_wire
+check "virtio-net: attach, alone" tfoguard attach eth0
+check "virtio-net: in its driver" in_driver
+check "virtio-net: real connections, alone" guarded_connections eth0 10.99.1.2
+check "virtio-net: answered" answered eth0 10.99.1.2
+check "virtio-net: detach" tfoguard detach eth0
 mv /root/xdp-dispatcher.o "$dispatcher"
+check "virtio-net: attach, chained" tfoguard attach eth0
+check "virtio-net: another program joins and both count" \
+	chained_with_another eth0 10.99.1.2
+check "virtio-net: detach from the chain" tfoguard detach eth0
+xdp-loader unload eth0 --all
 sysctl -w net.core.bpf_jit_enable=0 >/dev/null
 check "without the JIT attach says so" refused_for "bpf_jit_enable=1"
 sysctl -w net.core.bpf_jit_enable=1 >/dev/null
