@@ -211,6 +211,16 @@ verifier-budget: $(BUILD)/tests/kernel/test_verifier
 		$(BUILD)/verifier-budget $(VERIFIER_BUDGET) >$(BUILD)/verifier-budget.kept
 	$(Q)cat $(BUILD)/verifier-budget.kept $(BUILD)/verifier-budget >$(VERIFIER_BUDGET)
 
+# Other kernels, whole: TAP, a table, and the same table in the README.
+test-kernels:
+	$(Q)tools/install-deps test
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
+	$(Q)(BUILD=$(BUILD) tests/vm/run bookworm trixie sid; \
+		echo $$? >$(BUILD)/kernels.status) | tee $(BUILD)/kernels.tap
+	$(Q)tools/kernel-table <$(BUILD)/kernels.tap | tee $(BUILD)/kernels.md
+	$(Q)tools/kernel-table --readme <$(BUILD)/kernels.tap
+	$(Q)exit $$(cat $(BUILD)/kernels.status)
+
 demo:
 	$(Q)tools/install-deps demo
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tfoguard
@@ -315,6 +325,7 @@ help:
 	@echo 'all (default)  $(BUILD)/tfoguard and its manual'
 	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
 	@echo 'test           every test; SUITE="unit program" for some (root)'
+	@echo 'test-kernels   the guard on other kernels, in a table (root)'
 	@echo 'fuzz           every fuzzer, SECONDS=60 in all (root)'
 	@echo 'verifier-budget what programs may cost the verifier (root)'
 	@echo 'bench          what each path costs (root)'
@@ -326,7 +337,8 @@ help:
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: FORCE all tests test fuzz verifier-budget demo bench bench-scale \
-	bench-rotation bench-flood bench-all install uninstall clean help
+.PHONY: FORCE all tests test test-kernels fuzz verifier-budget demo \
+	bench bench-scale bench-rotation bench-flood bench-all install \
+	uninstall clean help
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
