@@ -767,6 +767,18 @@ pins() { echo /sys/fs/bpf/tfoguard/*; }
 	guard
 }
 
+@test "guard_hidden" {
+	guard
+	absent guard_hidden s0
+	mount -t bpf bpf /sys/fs/bpf
+	present guard_hidden limited s0
+	absent foreign_xdp s0
+	absent not_guarded s0
+	follow guard_hidden
+	absent guard_hidden s0
+	at_server tfoguard status -j s0 | jq -e .attached
+}
+
 @test "cannot_chain is what status says of a guard" {
 	guard
 	because=$(at_server tfoguard status -j | jq -r .alone_because)
