@@ -211,6 +211,13 @@ verifier-budget: $(BUILD)/tests/kernel/test_verifier
 		$(BUILD)/verifier-budget $(VERIFIER_BUDGET) >$(BUILD)/verifier-budget.kept
 	$(Q)cat $(BUILD)/verifier-budget.kept $(BUILD)/verifier-budget >$(VERIFIER_BUDGET)
 
+# As many random SYNs as are wanted, SYNS=20000 SEED=; some 800 a second.
+judge:
+	$(Q)tools/install-deps test
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
+	$(Q)TFOGUARD=$(BUILD)/tfoguard JUDGE=$(BUILD)/tests/judge-syns \
+		tests/isolate tests/judge/run $(SYNS) $(SEED)
+
 # Other kernels, whole: TAP, a table, and the same table in the README.
 test-kernels:
 	$(Q)tools/install-deps test
@@ -326,6 +333,7 @@ help:
 	@echo 'demo           Fast Open through the guard, with nginx and curl (root)'
 	@echo 'test           every test; SUITE="unit program" for some (root)'
 	@echo 'test-kernels   the guard on other kernels, in a table (root)'
+	@echo 'judge          SYNS=20000 random ones, beside a bare kernel (root)'
 	@echo 'fuzz           every fuzzer, SECONDS=60 in all (root)'
 	@echo 'verifier-budget what programs may cost the verifier (root)'
 	@echo 'bench          what each path costs (root)'
@@ -337,7 +345,7 @@ help:
 	@echo 'clean          remove $(BUILD)'
 	@echo 'V=1 shows the commands.'
 
-.PHONY: FORCE all tests test test-kernels fuzz verifier-budget demo \
+.PHONY: FORCE all tests test judge test-kernels fuzz verifier-budget demo \
 	bench bench-scale bench-rotation bench-flood bench-all install \
 	uninstall clean help
 .SECONDARY:
