@@ -301,8 +301,6 @@ stage enum verdict look_at_other(struct xdp_md *ctx, const struct syn *s,
 
 	if ((pressed || would_touch(s)) && !is_ours(ctx, s, h))
 		return V_not_ours;
-	if (s->blocked)
-		return V_blocked;
 	return pressed && is_odd_beyond_rate(t, now) ? V_odd_limit :
 						       V_socket_exists;
 }
@@ -353,8 +351,6 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 
 	if (!is_ours(ctx, s, h))
 		return V_not_ours;
-	if (s->blocked)
-		return V_blocked;
 	if (!s->proven && would_touch(s) && !is_overruled(s)) {
 		s->as = listener_accepts(s, ring, listener, ipv4);
 		s->proven = s->as == V_valid_listener ||
@@ -404,6 +400,8 @@ stage enum verdict look(struct xdp_md *ctx, const struct bytes *bytes,
 		assume(s, h);
 		return s->blocked ? V_blocked : UNDECIDED;
 	}
+	if (s->blocked)
+		return is_ours(ctx, s, h) ? V_blocked : V_not_ours;
 	sk = socket_for(ctx, s, s->sport);
 	/* What ends may begin anew with this SYN. */
 	if (sk && sk->state == BPF_TCP_TIME_WAIT) {
@@ -416,11 +414,9 @@ stage enum verdict look(struct xdp_md *ctx, const struct bytes *bytes,
 		bpf_sk_release(sk);
 		return v;
 	}
-	if (!would_touch(s) && !s->blocked)
+	if (!would_touch(s))
 		return UNDECIDED;
-	if (!is_ours(ctx, s, h))
-		return V_not_ours;
-	return s->blocked ? V_blocked : V_no_listener;
+	return is_ours(ctx, s, h) ? V_no_listener : V_not_ours;
 }
 
 #endif
