@@ -211,7 +211,7 @@ verifier-budget: $(BUILD)/tests/kernel/test_verifier
 		$(BUILD)/verifier-budget $(VERIFIER_BUDGET) >$(BUILD)/verifier-budget.kept
 	$(Q)cat $(BUILD)/verifier-budget.kept $(BUILD)/verifier-budget >$(VERIFIER_BUDGET)
 
-# As many random SYNs as are wanted, SYNS=20000 SEED=; some 800 a second.
+# As many random SYNs as are wanted, SYNS=20000 SEED=; some 20,000 a second.
 judge:
 	$(Q)tools/install-deps test
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
