@@ -1113,6 +1113,108 @@ static void test_limits_that_answer(void **state)
 	close(s.fd);
 }
 
+/* As after a flood from ever new sources: no bucket holds a token. */
+static void saturate(void)
+{
+	int fd = judge_map_fd(judge, "buckets");
+	__u64 full_at = now + 2 * SECOND;
+	__u32 bucket = 0;
+
+	while (!bpf_map_update_elem(fd, &bucket, &full_at, BPF_EXIST))
+		bucket++;
+	assert_true(bucket > 100000);
+}
+
+/* Strangers then suffer what is the worst for who is over a limit: unproven
+ * ones are answered while there is pressure. No more. */
+static void test_saturated_buckets(void **state)
+{
+	struct server s = serve(0, BACKLOG, 16), dropping;
+
+	(void)state;
+	saturate();
+	expect_calm(&s);
+	expect(SYN_TO(&s, "tfo:current", 9), V_valid_current);
+	half_open(&s, LO);
+	saturate();
+	/* Some of them would pass here, others be cut. */
+	expect_all_answered(&s);
+	expect(SYN_TO(&s, "tfo:current", 9), V_valid_current);
+	close(s.fd);
+
+	/* Whom the operator has told to drop. */
+	dropping = serve(SOURCE_PORT, BACKLOG, 16);
+	expect(SYN_TO(&dropping, "mss", 0), V_source_limit);
+	expect(SYN_TO(&dropping, "tfo:current", 9), V_valid_current);
+	pass_time(3 * SECOND);
+	expect(SYN_TO(&dropping, "mss", 0), V_plain_syn);
+	close(dropping.fd);
+}
+
+/* Nothing is earned, so nothing beyond one tick's allowance enters a queue;
+ * and nobody is refused who can be answered. */
+static void test_clock_that_stands_still(void **state)
+{
+	struct server calm = serve(0, BACKLOG, 16),
+		      between = serve(0, BACKLOG, 16),
+		      pressed = serve(0, BACKLOG, 16);
+	unsigned int entered[3] = { 0 };
+
+	(void)state;
+	half_open(&between, LO + 4);
+	half_open(&pressed, HI);
+	pass_time(100 * SECOND);
+	for (unsigned int i = 0; i < 2000; i++) {
+		const struct server *servers[] = { &calm, &between, &pressed };
+
+		for (int j = 0; j < 3; j++) {
+			struct frame f = SYN_TO(servers[j], "mss", 0);
+			enum verdict verdict;
+
+			f.sport = (unsigned short)(10000 + i);
+			verdict = judge_now(&f);
+			assert_true(verdict == V_plain_syn ||
+				    verdict == V_answer_plain);
+			entered[j] += verdict == V_plain_syn;
+			f.options = "tfo:current";
+			assert_int_equal(judge_now(&f), V_valid_current);
+		}
+	}
+	assert_in_range(entered[0], 1, HI);
+	assert_in_range(entered[1], 0, HI - LO - 4);
+	assert_int_equal(entered[2], 0);
+	close(calm.fd);
+	close(between.fd);
+	close(pressed.fd);
+}
+
+/* Each by its own queue, the calm among the pressed. */
+static void test_a_hundred_ports(void **state)
+{
+	static struct server servers[100];
+
+	(void)state;
+	for (size_t i = 0; i < N(servers); i++) {
+		servers[i] = serve(0, BACKLOG, 16);
+		if (i & 1)
+			half_open(&servers[i], HI);
+	}
+	for (int round = 0; round < 3; round++)
+		for (size_t i = 0; i < N(servers); i++) {
+			expect(SYN_TO(&servers[i], "mss", 0),
+			       i & 1 ? V_answer_plain : V_plain_syn);
+			expect(SYN_TO(&servers[i], "mss tfo", 0),
+			       i & 1 ? V_answer_request : V_cookie_request);
+			expect(SYN_TO(&servers[i], "tfo:current", 9),
+			       V_valid_current);
+		}
+	for (size_t i = 0; i < N(servers); i++) {
+		assert_int_equal(state_of(servers[i].port).pressed_until != 0,
+				 i & 1);
+		close(servers[i].fd);
+	}
+}
+
 /* From the first look on valid cookies are looked at too. */
 static void note_pressure(const struct server *s)
 {
@@ -1246,6 +1348,9 @@ int main(void)
 		cmocka_unit_test(test_source_limit),
 		cmocka_unit_test(test_prefix_limit),
 		cmocka_unit_test(test_limits_that_answer),
+		cmocka_unit_test(test_saturated_buckets),
+		cmocka_unit_test(test_clock_that_stands_still),
+		cmocka_unit_test(test_a_hundred_ports),
 		cmocka_unit_test(test_tfo_budget),
 	};
 
