@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Data that came before (RFC 7413 section 6.1): the fingerprints of SYNs with
- * data, and of vouched ACKs with data, in a table of fixed size. Each has two
- * places; the newer entry stays. Where the table is full, that is, where more
- * come in a port's window than there are places, old entries are lost and their
- * repetition passes; a false alarm takes 32 equal bits in one of two places,
- * once in 2^31.
+ * data, and of vouched ACKs with data, in a table of fixed size, 1 MiB. Each
+ * has two places of four slots, and takes the oldest of them. Where more come
+ * in a port's window than the table holds, old entries are lost and their
+ * repetition passes; a false alarm takes 32 equal bits in one of eight slots,
+ * once in 2^29. tests/kernel/test_answer.c measures both.
  */
 #ifndef TFOGUARD_REPLAY_H
 #define TFOGUARD_REPLAY_H
@@ -13,11 +13,14 @@
 #include "shared.h"
 #include "secret.h"
 
-#define SEEN_PLACES (1U << 17)
+#define SEEN_PLACES (1U << 15)
+#define SEEN_SLOTS 4
 
 struct seen {
-	__u32 print;
-	__u32 at; /* ms of the clock; wraps in 49 days */
+	struct {
+		__u32 print;
+		__u32 at; /* ms of the clock; wraps in 49 days */
+	} slots[SEEN_SLOTS];
 };
 
 /* Of the network namespace. Written and read by the data plane, for ports with
@@ -31,41 +34,49 @@ struct {
 
 #define NEVER_SEEN 0xffffffffU
 
-stage struct seen *place_of(__u32 i)
+/*
+ * How many ms ago @print was noted, if no more than @window; where it was not,
+ * and @noting, it is noted now. The hash must not roll within the window: it is
+ * of the namespace's master.
+ */
+stage __u32 look_up(__u64 print, __u32 window, __u64 now, int noting)
 {
-	i &= SEEN_PLACES - 1;
-	return bpf_map_lookup_elem(&seen, &i);
+	__u32 ms = now / 1000000, mark = print >> 32, age, oldest_age = 0;
+	struct seen *place, *oldest = NULL;
+	__u32 at, slot = 0;
+
+	for (int i = 0; i < 2; i++) {
+		at = print >> 16 * i & (SEEN_PLACES - 1);
+		place = bpf_map_lookup_elem(&seen, &at);
+		if (!place)
+			return NEVER_SEEN;
+		for (int j = 0; j < SEEN_SLOTS; j++) {
+			age = ms - place->slots[j].at;
+			if (place->slots[j].print == mark && age < window)
+				return age;
+			if (age >= oldest_age) {
+				oldest = place;
+				slot = j;
+				oldest_age = age;
+			}
+		}
+	}
+	if (noting && oldest) {
+		oldest->slots[slot & (SEEN_SLOTS - 1)].print = mark;
+		oldest->slots[slot & (SEEN_SLOTS - 1)].at = ms;
+	}
+	return NEVER_SEEN;
 }
 
-/*
- * How many ms ago @print was noted, if no more than @window. The hash must not
- * roll within the window: it is of the namespace's master.
- */
 stage __u32 noted_ago(__u64 print, __u32 window, __u64 now)
 {
-	struct seen *first = place_of(print), *second = place_of(print >> 17);
-	__u32 ms = now / 1000000, mark = print >> 32;
-
-	if (first && first->print == mark && ms - first->at < window)
-		return ms - first->at;
-	if (second && second->print == mark && ms - second->at < window)
-		return ms - second->at;
-	return NEVER_SEEN;
+	return look_up(print, window, now, 0);
 }
 
 /* The same; and what was not is noted now. */
 stage __u32 seen_ago(__u64 print, __u32 window, __u64 now)
 {
-	struct seen *first = place_of(print), *second = place_of(print >> 17);
-	__u32 ms = now / 1000000, ago = noted_ago(print, window, now);
-	struct seen *older;
-
-	if (ago != NEVER_SEEN || !first || !second)
-		return ago;
-	older = ms - first->at > ms - second->at ? first : second;
-	older->print = print >> 32;
-	older->at = ms;
-	return NEVER_SEEN;
+	return look_up(print, window, now, 1);
 }
 
 /* What tells one connection from others; @sort keeps apart what is noted of
