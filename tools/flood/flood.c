@@ -58,7 +58,7 @@ struct arguments {
 	struct siphash_key keys[KEYTEXT_KEYS_MAX];
 	int n_keys, cpu;
 	__u32 keep, n_keep;
-	__u64 pps, first, count;
+	__u64 pps, burst, count;
 	double seconds;
 };
 
@@ -152,7 +152,8 @@ static void send_slowly(struct generator *g)
 	__u64 due;
 
 	for (; !is_over(g); nanosleep(&tick, NULL)) {
-		due = 1 + a->first + elapsed_ns(g) * a->pps / 1000000000;
+		due = elapsed_ns(g) * a->pps / 1000000000;
+		due = (due / a->burst + 1) * a->burst;
 		due = due < a->count ? due : a->count;
 		while (sent(g) < due && !ended)
 			call(g, due - sent(g) < BATCH ? due - sent(g) : BATCH);
@@ -333,7 +334,7 @@ static void do_stand(const struct arguments *a)
 
 /* ---- the command line ---------------------------------------------------- */
 
-enum { OPT_ANYWHERE = 256, OPT_FIRST, OPT_CPU, OPT_KEEP, OPT_HOLDER };
+enum { OPT_ANYWHERE = 256, OPT_BURST, OPT_CPU, OPT_KEEP, OPT_HOLDER };
 
 static const struct argp_option options[] = {
 	{ 0, 0, 0, 0, "send:", 1 },
@@ -355,8 +356,10 @@ static const struct argp_option options[] = {
 	  "his own addresses",
 	  1 },
 	{ "pps", 'r', "N", 0, "SYNs per second (0: as fast as it goes)", 1 },
-	{ "first", OPT_FIRST, "N", 0,
-	  "So many at once, then the pace; it must be slow, up to 1000", 1 },
+	{ "burst", OPT_BURST, "N", 0,
+	  "So many at once, whenever that many are due (1); the pace must be "
+	  "slow, up to 1000",
+	  1 },
 	{ "count", 'n', "N", 0, "Ends after so many", 1 },
 	{ "seconds", 's', "S", 0, "Ends after so long", 1 },
 	{ "cpu", OPT_CPU, "N", 0, "Runs there (0)", 1 },
@@ -496,8 +499,8 @@ static void check_end(struct arguments *a, struct argp_state *state)
 	choose_sources(a, state);
 	if (a->count == ~0ULL && a->seconds > 86400)
 		argp_error(state, "when does it end? --seconds or --count");
-	if (a->first && (!a->pps || a->pps > SLOW_PPS))
-		argp_error(state, "--first needs --pps, of at most %d",
+	if (a->burst != 1 && (!a->burst || !a->pps || a->pps > SLOW_PPS))
+		argp_error(state, "--burst is 1 or more, with --pps up to %d",
 			   SLOW_PPS);
 	choose_kinds(a, state);
 }
@@ -543,8 +546,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'r':
 		a->pps = read_number(arg, 100000000, state);
 		return 0;
-	case OPT_FIRST:
-		a->first = read_number(arg, 1000000, state);
+	case OPT_BURST:
+		a->burst = read_number(arg, 1000000, state);
 		return 0;
 	case 'n':
 		a->count = read_number(arg, ~0ULL - 1, state);
@@ -597,6 +600,7 @@ int main(int argc, char **argv)
 	static struct arguments a = { .target.port = 443,
 				      .kind = "plain",
 				      .n_keep = ~0U,
+				      .burst = 1,
 				      .count = ~0ULL,
 				      .seconds = 1e9 };
 	struct sigaction action = { .sa_handler = end };
