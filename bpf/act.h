@@ -218,10 +218,11 @@ __attribute__((noinline)) int strip(struct xdp_md *ctx, int v)
 	if (!fits(bytes, ip, sizeof(struct ipv6hdr)) ||
 	    !fits(bytes, tcp, TCP_HEADER))
 		return -1;
-	if ((v == V_port_off || v == V_early_data) && s->data_len && !cut)
+	if (s->data_len && !cut &&
+	    (v == V_port_off || (v == V_early_data && !s->proven)))
 		return -1;
-	/* The cookie stays where only its data is refused. */
-	if (s->tfo_bytes && v != V_early_data)
+	/* The cookie stays where only its data is refused, and can be cut. */
+	if (s->tfo_bytes && (v != V_early_data || !cut))
 		change = rewrite_options(bytes, tcp + TCP_HEADER, s,
 					 v != V_port_off &&
 						 v != V_data_without_cookie);

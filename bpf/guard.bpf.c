@@ -72,6 +72,15 @@ __attribute__((noinline)) int decide_syn(struct xdp_md *ctx)
 	return spare_signed(s, v);
 }
 
+/* What could not be answered passes, but not into a queue that is at its upper
+ * mark. */
+stage enum verdict answer_failed(void)
+{
+	const struct scratch *w = the_scratch();
+
+	return w && w->heard.share >= SHARE_ALL ? V_odd_limit : V_act_failed;
+}
+
 /* Does what the verdict says; a failure is a verdict too. */
 stage enum verdict act(struct xdp_md *ctx, enum verdict v, int may_resize)
 {
@@ -84,7 +93,7 @@ stage enum verdict act(struct xdp_md *ctx, enum verdict v, int may_resize)
 		return strip(ctx, v) ? V_act_failed : v;
 	case ACTION_answer:
 		return (may_resize && resize(ctx)) || answer(ctx) ?
-			       V_act_failed :
+			       answer_failed() :
 			       v;
 	default:
 		return v;

@@ -42,7 +42,17 @@ struct request_sock_queue {
 	struct fastopen_queue fastopenq;
 };
 
+struct ipv6_pinfo {
+	__u8 min_hopcount;
+};
+
+struct inet_sock {
+	struct ipv6_pinfo *pinet6;
+	__u8 min_ttl;
+};
+
 struct inet_connection_sock {
+	struct inet_sock icsk_inet;
 	struct request_sock_queue icsk_accept_queue;
 };
 

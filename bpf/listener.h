@@ -162,6 +162,55 @@ stage int context_fits(const struct syn *s, const struct keyring *ring,
 	return 0;
 }
 
+/* Whether it takes data from whoever comes. */
+stage int takes_all(const struct tcp_sock *listener,
+		    const struct netns_ipv4 *ipv4)
+{
+	return (ipv4->sysctl_tcp_fastopen & TFO_SERVER_COOKIE_NOT_REQD) ||
+	       settings.routes_take_data ||
+	       BPF_CORE_READ_BITFIELD(listener, fastopen_no_cookie);
+}
+
+/* Its own keys replace the namespace's altogether. */
+stage const struct tcp_fastopen_context *
+keys_of(const struct tcp_sock *listener, const struct netns_ipv4 *ipv4)
+{
+	const struct tcp_fastopen_context *own =
+		listener->inet_conn.icsk_accept_queue.fastopenq.ctx;
+
+	return own ?: ipv4->tcp_fastopen_ctx;
+}
+
+/*
+ * Whether the kernel would take the cookie, which a key of @ring fits, for this
+ * listener: that key may be staged, or its map stale, or the listener have keys
+ * of its own. Then it proves the address, but its SYN enters the SYN queue.
+ */
+stage int is_held(const struct syn *s, const struct keyring *ring,
+		  const struct tcp_sock *listener,
+		  const struct netns_ipv4 *ipv4)
+{
+	const struct tcp_fastopen_context *kernel = keys_of(listener, ipv4);
+	struct {
+		siphash_key_t key[CONTEXT_KEYS];
+	} copy;
+	enum key_slot slot = s->as == V_valid_current  ? KEY_current :
+			     s->as == V_valid_previous ? KEY_previous :
+							 KEY_staged;
+	__u64 k0, k1, first, second;
+
+	if (takes_all(listener, ipv4))
+		return 1;
+	if (!kernel || !ring ||
+	    bpf_core_read(&copy, sizeof(copy), &kernel->key))
+		return 0;
+	k0 = ring->slot[slot].secret.k0;
+	k1 = ring->slot[slot].secret.k1;
+	first = (copy.key[0].key[0] ^ k0) | (copy.key[0].key[1] ^ k1);
+	second = (copy.key[1].key[0] ^ k0) | (copy.key[1].key[1] ^ k1);
+	return !first || (kernel->num > 1 && !second);
+}
+
 /* tcp_try_fastopen(): would the listener take this SYN's data or its cookie? */
 stage enum verdict listener_accepts(const struct syn *s,
 				    const struct keyring *ring,
@@ -176,13 +225,10 @@ stage enum verdict listener_accepts(const struct syn *s,
 	 * there. */
 	if (!(fastopen & TFO_SERVER_ENABLE) || queue->max_qlen <= 0)
 		return UNDECIDED;
-	if ((fastopen & TFO_SERVER_COOKIE_NOT_REQD) ||
-	    settings.routes_take_data ||
-	    BPF_CORE_READ_BITFIELD(listener, fastopen_no_cookie))
+	if (takes_all(listener, ipv4))
 		return V_data_accepted;
 	if (s->class != SYN_COOKIE)
 		return UNDECIDED;
-	/* Its own keys replace the namespace's altogether. */
 	if (queue->ctx)
 		return context_fits(s, ring, queue->ctx) ? V_valid_listener :
 							   UNDECIDED;
@@ -206,6 +252,7 @@ stage void hear_queues(const struct tcp_sock *listener,
 	h->syn_limit = sk->sk_max_ack_backlog;
 	if (!(ipv4->sysctl_tcp_fastopen & TFO_SERVER_ENABLE))
 		tfo_limit = 0;
+	h->tfo_queue = tfo_queue;
 	h->tfo_limit = tfo_limit;
 	h->tfo_room = tfo_queue < tfo_limit &&
 		      sk->sk_ack_backlog <= h->syn_limit;
@@ -221,10 +268,14 @@ stage int has_signatures(const struct tcp_sock *listener)
 	return bpf_core_field_exists(listener->ao_info) && listener->ao_info;
 }
 
-/* MPTCP and signatures: their SYN-ACKs are the kernel's business. */
+/* MPTCP, signatures, and peers that show by the TTL that they are near (RFC
+ * 5082): their SYN-ACKs are the kernel's business. */
 stage int has_own_protocol(const struct tcp_sock *listener)
 {
-	return has_signatures(listener) ||
+	const struct inet_sock *inet = &listener->inet_conn.icsk_inet;
+
+	return has_signatures(listener) || inet->min_ttl ||
+	       (inet->pinet6 && inet->pinet6->min_hopcount) ||
 	       (bpf_core_field_exists(listener->is_mptcp) &&
 		BPF_CORE_READ_BITFIELD(listener, is_mptcp));
 }
@@ -270,9 +321,7 @@ stage void hear_offer(const struct syn *s, const struct tcp_sock *listener,
 	h->wscale = receive_wscale(sk, ipv4, t);
 	if (!h->tfo_limit)
 		return;
-	keys = listener->inet_conn.icsk_accept_queue.fastopenq.ctx;
-	if (!keys)
-		keys = ipv4->tcp_fastopen_ctx;
+	keys = keys_of(listener, ipv4);
 	if (keys && !bpf_core_read(&h->key, sizeof(h->key), &keys->key))
 		h->has_key = 1;
 }
@@ -308,14 +357,14 @@ stage enum verdict look_at_other(struct xdp_md *ctx, const struct syn *s,
 /*
  * A SYN in TIME_WAIT's place can't be answered, for that socket would get the
  * ACK; and the kernel lets it enter even a full queue. So at the upper mark it is
- * dropped where others are answered, and below it keeps to a small rate.
+ * dropped, and below it keeps to a small rate, where others are answered.
  */
 stage enum verdict reopen(const struct tuning *t, struct heard *h, __u64 now)
 {
 	if (h->relief != RELIEF_ANSWER && h->relief != RELIEF_BUDGET)
 		return UNDECIDED;
-	if ((h->can_answer && h->share >= SHARE_ALL) ||
-	    is_odd_beyond_rate(t, now))
+	if (h->can_answer &&
+	    (h->share >= SHARE_ALL || is_odd_beyond_rate(t, now)))
 		return V_odd_limit;
 	h->relief = RELIEF_PASS;
 	return UNDECIDED;
@@ -341,13 +390,20 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 	h->self = (__u64)listener;
 	hear_queues(listener, ipv4, t, h);
 	h->share = share_of(h, t);
+	if (s->proven && h->tfo_room && !is_held(s, ring, listener, ipv4)) {
+		h->tfo_room = 0;
+		h->unheld = 1;
+	}
 	if (h->share || h->tfo_busy)
 		note_pressure(s->dport, now);
 	burst = !h->share && !(s->proven && h->tfo_room) &&
 		is_burst(s, h, t, now);
 	if (!h->share && !burst && !(s->proven && h->tfo_busy) &&
-	    (s->proven || !would_touch(s)) && !wants_look(s))
+	    (s->proven || !would_touch(s)) && !wants_look(s)) {
+		if (s->proven && h->tfo_room)
+			allow_valid(s, h, t);
 		return UNDECIDED;
+	}
 
 	if (!is_ours(ctx, s, h))
 		return V_not_ours;

@@ -103,6 +103,7 @@ struct heard {
 	__u32 share;
 	__u32 syn_queue;
 	__u32 syn_limit;
+	__u32 tfo_queue;
 	__u32 tfo_limit; /* of its Fast Open queue; 0: off */
 	undecided_u8 tfo_room; /* it would take a valid cookie's data */
 	undecided_u8 tfo_busy; /* that queue is above its mark */
@@ -110,6 +111,7 @@ struct heard {
 	undecided_u8 can_answer; /* the kernel would take the ACK */
 	undecided_u8 can_challenge; /* else: its client may be challenged */
 	undecided_u8 has_key;
+	undecided_u8 unheld; /* the ring's key that fits is none of its own */
 	__u64 self; /* tells listeners apart */
 	struct siphash_key key; /* which its cookies are made with */
 	__u32 options; /* OFFER_ bits that its sysctls allow */

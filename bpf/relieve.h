@@ -17,20 +17,19 @@
 
 #define TICK_PLACES 64
 #define TICK_SHIFT 26 /* 32 bits to as many */
-#define PROVEN_SAMPLE 32
+#define VALID_MOST 32
 
-/* What one CPU may admit in the present clock tick, by listener's address. */
+/* What one CPU may admit without a look, by listener's address: unproven ones
+ * in the present clock tick, valid cookies of one sort until they are used. */
 struct allowance {
 	__u64 tick;
-	__u32 whose; /* tells addresses apart */
+	__u32 whose; /* tells addresses, and sorts, apart */
 	__u32 left;
 };
 
 struct admissions {
 	struct allowance allowance[TICK_PLACES];
 	__u64 odd; /* bucket: what can't be judged */
-	__u32 unlooked; /* valid cookies that passed without a look */
-	__u32 reserved;
 };
 
 /* Written and read by the data plane. */
@@ -98,6 +97,27 @@ stage int is_burst(const struct syn *s, const struct heard *h,
 		return 1;
 	a->left--;
 	return 0;
+}
+
+stage __u32 whose_valid(const struct syn *s)
+{
+	return whose_allowance(s) ^ (__u32)s->as << 16;
+}
+
+/* A look in calm lets so many valid cookies pass as are a part of what its Fast
+ * Open queue has left to its mark: not to be overrun between two looks. */
+stage void allow_valid(const struct syn *s, const struct heard *h,
+		       const struct tuning *t)
+{
+	__u32 whose = whose_valid(s), left;
+	struct allowance *a = allowance_of(whose);
+
+	left = (h->tfo_limit * t->tfo_mark / 256 - h->tfo_queue) / 4;
+	if (!a)
+		return;
+	a->tick = 0;
+	a->whose = whose;
+	a->left = left < VALID_MOST ? left : VALID_MOST;
 }
 
 /* Between the marks: whether one more may enter. */
@@ -204,7 +224,7 @@ stage enum relief relief_of(const struct syn *s, const struct heard *h,
 	enum relief relief;
 
 	if (s->proven && h->tfo_room) {
-		if (!h->tfo_busy ||
+		if (!h->tfo_busy || s->allowed ||
 		    within_tfo_budget(s, h, t, secrets, now))
 			return RELIEF_PASS;
 		return RELIEF_BUDGET;
@@ -234,15 +254,13 @@ stage void note_pressure(__be16 dport, __u64 now)
 
 /*
  * Calm needs no look at the listener for each SYN. An unproven one may pass by
- * the allowance of one that looked in this clock tick. A valid cookie passes
- * unless its port was under pressure of late, which others would have noted;
- * now and then one looks all the same, for it may be that nobody else comes.
+ * the allowance of one that looked in this clock tick; a valid cookie by that
+ * of the last one, unless its port was under pressure of late.
  */
 stage enum verdict admit(const struct syn *s)
 {
-	struct admissions *all;
-	__u32 zero = 0, whose;
 	struct allowance *a;
+	__u32 whose;
 
 	if (settings.assume_listener || wants_look(s))
 		return UNDECIDED;
@@ -261,9 +279,11 @@ stage enum verdict admit(const struct syn *s)
 	}
 	if (is_pressed_now(be16(s->dport)))
 		return UNDECIDED;
-	all = bpf_map_lookup_elem(&admissions, &zero);
-	if (!all || all->unlooked++ % PROVEN_SAMPLE == 0)
+	whose = whose_valid(s);
+	a = allowance_of(whose);
+	if (!a || a->whose != whose || !a->left)
 		return UNDECIDED;
+	a->left--;
 	return s->as;
 }
 

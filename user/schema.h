@@ -58,8 +58,8 @@
 	  policy.early_max, "0", "So many bytes at most; 0: any number.")      \
 	X("ports[].replay", TIME(0, 3600), config_port, policy.replay, "0s",   \
 	  "For how long the same data, sent again, is cut; 0s: never. One "    \
-	  "table of 131,072 SYNs serves all ports; it misses 1 in 2,000 when " \
-	  "half full, 1 in 7 when full.")                                      \
+	  "table of 131,072 SYNs serves all ports; it misses 1 in 400 when "   \
+	  "half full, 1 in 10 when full.")                                     \
 	X("ports[].over_source", CHOICE(OVER_POLICIES), config_port,           \
 	  policy.over_source, "answer", "See limits.source.over.")             \
 	X("ports[].over_prefix", CHOICE(OVER_POLICIES), config_port,           \

@@ -516,6 +516,9 @@ static void test_valid_passes(void **state)
 }
 
 /* Further buffers are cut off: what goes back is as small as any answer. */
+#define COOKIE "mss tfo:current nop nop"
+#define NO_COOKIE "mss tfo nop nop nop nop nop nop nop nop nop nop"
+
 static void test_data_beyond_first_buffer(void **state)
 {
 	static const struct agreed a = { "mss tfo", 1460 };
@@ -526,6 +529,22 @@ static void test_data_beyond_first_buffer(void **state)
 		f.ipv6 = ipv6;
 		expect_answer(PRESSED, &f, "8,900 bytes", V_answer_forged, &a,
 			      START);
+	}
+	/* Data that can't be cut go with their cookie: the kernel ignores them
+	 * then. */
+	f.options = COOKIE;
+	f.dport = SMALL_PORT;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct judgement judged;
+		struct frame bare = f;
+		size_t len;
+
+		f.ipv6 = bare.ipv6 = ipv6;
+		assert_int_equal(run(CALM, &f, &judged), V_early_data);
+		bare.options = NO_COOKIE;
+		len = frame_build(&bare, in);
+		assert_int_equal(judged.out_len, len);
+		assert_memory_equal(in, out, len);
 	}
 }
 
@@ -629,8 +648,6 @@ static void expect_cut(int judge, struct frame f, enum verdict verdict,
 	}
 }
 
-#define COOKIE "mss tfo:current nop nop"
-#define NO_COOKIE "mss tfo nop nop nop nop nop nop nop nop nop nop"
 #define MD5 "raw:131200112233445566778899aabbccddeeff"
 
 static void test_early_data(void **state)
@@ -735,9 +752,7 @@ static void test_replay_of_many(void **state)
 		unsigned int clients;
 		double caught;
 	} rows[] = {
-		{ 1 << 14, 1 },
-		{ 1 << 15, 0.9999 },
-		{ 1 << 16, 0.999 },
+		{ 1 << 16, 0.995 },
 		{ 1 << 17, 0.8 },
 	};
 
@@ -745,11 +760,14 @@ static void test_replay_of_many(void **state)
 	for (size_t i = 0; i < N(rows); i++) {
 		unsigned int n = rows[i].clients, caught = 0;
 
-		set_clock(START + (100 + 20 * i) * SECOND);
-		for (unsigned int j = 0; j < n; j++)
+		for (unsigned int j = 0; j < n; j++) {
+			if (j % (n / 64) == 0)
+				set_clock(START + (100 + 20 * i) * SECOND +
+					  9 * SECOND * j / n);
 			assert_int_equal(run_client(j), V_valid_current);
-		for (unsigned int j = 0; j < n; j++)
-			caught += run_client(j) == V_replay;
+		}
+		for (unsigned int j = 0; j < n; j += 8)
+			caught += 8 * (run_client(j) == V_replay);
 		printf("# of %u within a window, %.2f %% were caught again\n",
 		       n, 100.0 * caught / n);
 		assert_true(caught >= rows[i].caught * n);

@@ -46,6 +46,14 @@
 #define PERIOD (1ULL << 29) /* of admissions between the marks */
 
 #define TCP_FASTOPEN_KEY_OPT 33
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+
+/* Those that the ring holds as current and previous. */
+#define KERNEL_KEYS                                                            \
+	"00112233-44556677-8899aabb-ccddeeff,"                                 \
+	"a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"
 
 /* A queue of 64: some are answered from 8 on, all from 32 on. */
 #define BACKLOG 64
@@ -398,13 +406,21 @@ static void test_valid_cookie_that_would_enter(void **state)
 	close(off.fd);
 }
 
-/* By its hash, where nothing was earned: how many of @n flows are answered. */
-static unsigned int answered_of(const struct server *s, unsigned int n,
-				bool *answered)
+/* What a queue has earned, which may have had the address of a new one. */
+static void forget_growths(void)
 {
 	struct {
 		__u64 words[4];
 	} nothing = { { 0 } };
+
+	for (__u32 i = 0; i < 1024; i++)
+		put_map("growths", i, &nothing);
+}
+
+/* By its hash, where nothing was earned: how many of @n flows are answered. */
+static unsigned int answered_of(const struct server *s, unsigned int n,
+				bool *answered)
+{
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -412,8 +428,7 @@ static unsigned int answered_of(const struct server *s, unsigned int n,
 		bool is;
 
 		/* Each as the first of a period that gives one. */
-		for (__u32 j = 0; j < 1024; j++)
-			put_map("growths", j, &nothing);
+		forget_growths();
 		f.sport = (unsigned short)(10000 + i);
 		f.ipv6 = i & 1;
 		is = judge_now(&f) == V_answer_plain;
@@ -475,9 +490,13 @@ static void test_admission_follows_the_queue(void **state)
 	half_open(&s, 12);
 	for (int period = 0; period < 40; period++) {
 		pass_time(PERIOD);
-		for (int i = 0; i < 100; i++)
-			passed[period] += judge_now(&SYN_TO(&s, "mss", 0)) ==
-					  V_plain_syn;
+		for (int i = 0; i < 100; i++) {
+			struct frame f = SYN_TO(&s, "mss", 0);
+
+			/* By its hash one may be answered each time. */
+			f.sport = (unsigned short)(10000 + i);
+			passed[period] += judge_now(&f) == V_plain_syn;
+		}
 	}
 	assert_in_range(passed[0], 0, 1);
 	assert_int_equal(passed[39], 100);
@@ -624,6 +643,31 @@ static void test_never_for_signatures(void **state)
 	close(s.fd);
 }
 
+/* GTSM: who is beyond the next hop is no peer. */
+static void test_never_where_peers_are_near(void **state)
+{
+	struct server s = make_server(0, 0);
+	int tfo = 16, hops = 255, backlog = BACKLOG;
+
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		if (ipv6)
+			s = make_server(0, 0);
+		set_option(&s, IPPROTO_TCP, TCP_FASTOPEN, &tfo, sizeof(tfo));
+		if (ipv6)
+			set_option(&s, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops,
+				   sizeof(hops));
+		assert_int_equal(listen(s.fd, backlog), 0);
+		half_open(&s, HI);
+		/* Set now: strangers' SYNs would not have come in. */
+		if (!ipv6)
+			set_option(&s, IPPROTO_IP, IP_MINTTL, &hops,
+				   sizeof(hops));
+		expect_never_answered(&s);
+		close(s.fd);
+	}
+}
+
 static void test_never_with_full_accept_queue(void **state)
 {
 	struct server s = serve(0, 4, 16);
@@ -695,6 +739,12 @@ static void test_none_enters_through_time_wait(void **state)
 	assert_int_equal(judge_one(&f), V_odd_limit);
 	assert_int_equal(judge_one(&forged), V_odd_limit);
 	assert_int_equal(judge_one(&valid), V_valid_current);
+
+	/* Where nothing is answered the kernel has them all. */
+	set_sysctl("tcp_syncookies", "0");
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(judge_now(&f), V_plain_syn);
+	set_sysctl("tcp_syncookies", "1");
 	close(s.fd);
 }
 
@@ -780,6 +830,82 @@ static struct offer read_offer(const unsigned char *tcp)
 }
 
 /* The kernel's answer to @f. */
+/*
+ * A cookie that fits the ring but no key of the kernel's, for this listener: it
+ * proves an address, yet its SYN would enter the SYN queue. Its client gets a
+ * cookie of the right key.
+ */
+static void expect_not_held(const struct server *s, const char *options,
+			    enum verdict calm)
+{
+	struct frame f = SYN_TO(s, options, 9);
+
+	/* In calm the kernel tells it. */
+	expect(f, calm);
+	half_open(s, HI);
+	for (int i = 0; i < 40; i++) {
+		f.sport = (unsigned short)(50000 + i);
+		expect(f, V_answer_downgraded);
+		/* Of the latter, IPv6. */
+		assert_int_equal(read_offer(out + 14 + 40).cookie_kind, 34);
+	}
+	close(s->fd);
+}
+
+static void test_valid_cookie_that_the_kernel_refuses(void **state)
+{
+	static const unsigned char key[16] = "a listener's own";
+	struct server s = serve(0, BACKLOG, 16);
+
+	(void)state;
+	set_option(&s, IPPROTO_TCP, TCP_FASTOPEN_KEY_OPT, key, sizeof(key));
+	expect_not_held(&s, "mss tfo:current", V_valid_current);
+	s = serve(0, BACKLOG, 16);
+	set_option(&s, IPPROTO_TCP, TCP_FASTOPEN_KEY_OPT, key, sizeof(key));
+	expect_not_held(&s, "mss tfo:previous", V_valid_previous);
+	s = serve(0, BACKLOG, 16);
+	expect_not_held(&s, "mss tfo:staged", V_valid_staged);
+	/* The namespace's key was changed, the ring not yet. */
+	set_sysctl("tcp_fastopen_key", "00000005-00000006-00000007-00000008");
+	s = serve(0, BACKLOG, 16);
+	expect_not_held(&s, "mss tfo:current", V_valid_current);
+	set_sysctl("tcp_fastopen_key", KERNEL_KEYS);
+
+	/* What the listener takes from whoever comes it takes from him too. */
+	set_sysctl("tcp_fastopen", "515"); /* 0x203 */
+	s = serve(0, BACKLOG, 16);
+	half_open(&s, HI);
+	expect(SYN_TO(&s, "mss tfo:staged", 9), V_valid_staged);
+	set_sysctl("tcp_fastopen", "3");
+	close(s.fd);
+}
+
+/* In calm most are not looked at, but no more than its Fast Open queue has room
+ * for below its mark. */
+static void test_valid_cookies_beyond_the_mark(void **state)
+{
+	struct server s = serve(0, BACKLOG, 64);
+	struct frame f = SYN_TO(&s, "mss tfo:current", 9);
+	unsigned int passed = 0;
+
+	(void)state;
+	f.saddr = "192.0.2.79";
+	pass_time(100 * SECOND);
+	/* One source: beyond the mark, a quarter of 64, it has a 16th. */
+	for (int i = 0; i < 60; i++) {
+		f.sport = (unsigned short)(52000 + i);
+		if (judge_now(&f) == V_valid_current) {
+			inject(&f);
+			drain();
+			passed++;
+		}
+	}
+	assert_in_range(passed, 16, 16 + 4);
+	assert_int_equal(queues_of(&s).fastopen_queue, passed);
+	assert_int_equal(queues_of(&s).syn_queue, 0);
+	close(s.fd);
+}
+
 static struct offer kernels_offer(const struct frame *f)
 {
 	static unsigned char bytes[4096];
@@ -1164,6 +1290,7 @@ static void test_clock_that_stands_still(void **state)
 	half_open(&between, LO + 4);
 	half_open(&pressed, HI);
 	pass_time(100 * SECOND);
+	forget_growths();
 	for (unsigned int i = 0; i < 2000; i++) {
 		const struct server *servers[] = { &calm, &between, &pressed };
 
@@ -1289,9 +1416,7 @@ static int set_up(void **state)
 	set_sysctl("tcp_max_syn_backlog", "4096");
 	set_sysctl("tcp_syncookies", "1");
 	set_sysctl("tcp_fastopen", "3");
-	/* The keys that the ring holds as current and previous. */
-	set_sysctl("tcp_fastopen_key", "00112233-44556677-8899aabb-ccddeeff,"
-				       "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4");
+	set_sysctl("tcp_fastopen_key", KERNEL_KEYS);
 
 	ports_guard_all(ports);
 	ports[NEVER_PORT].answer = ANSWER_never;
@@ -1327,6 +1452,8 @@ int main(void)
 		cmocka_unit_test(test_below_the_lower_mark),
 		cmocka_unit_test(test_from_the_upper_mark_on),
 		cmocka_unit_test(test_valid_cookie_that_would_enter),
+		cmocka_unit_test(test_valid_cookie_that_the_kernel_refuses),
+		cmocka_unit_test(test_valid_cookies_beyond_the_mark),
 		cmocka_unit_test(test_share_rises_between_the_marks),
 		cmocka_unit_test(test_admission_follows_the_queue),
 		cmocka_unit_test(test_allowance_of_a_tick),
@@ -1336,6 +1463,7 @@ int main(void)
 		cmocka_unit_test(test_never_without_syncookies),
 		cmocka_unit_test(test_never_for_mptcp),
 		cmocka_unit_test(test_never_for_signatures),
+		cmocka_unit_test(test_never_where_peers_are_near),
 		cmocka_unit_test(test_never_with_full_accept_queue),
 		cmocka_unit_test(test_never_for_a_socket_that_exists),
 		cmocka_unit_test(test_none_enters_through_time_wait),
