@@ -74,7 +74,7 @@ struct run {
 	uint64_t seed;
 	uint32_t data_max; /* bytes of data in a SYN */
 	uint32_t tags_max; /* VLAN tags of a frame */
-	struct siphash_key keys[KEY_COUNT];
+	const struct siphash_key *keys; /* by enum cookie_key */
 };
 
 struct syn {

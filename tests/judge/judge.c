@@ -4,6 +4,9 @@
  * servers that differ in nothing but the guard in front of one; their answers
  * must say the same. tests/judge/run makes the servers' namespaces.
  *
+ * With --rotate keys change under way, while nothing is on the wire: those of the
+ * namespaces by a command, and those of the listener that has its own.
+ *
  * Prints one line of counts to standard output, disagreements as comments
  * before it. Exit codes: 0 they agree, 1 they don't, 2 the test itself failed.
  */
@@ -13,11 +16,9 @@
 #include <inttypes.h>
 #include <linux/if_ether.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@
 #define RST 0x04
 
 #define BATCH 64 /* SYNs under way: no more than a veth's ring has room for */
+#define ROTATE_EVERY (2 * BATCH) /* SYNs from one change of keys to the next */
 #define ANSWER_WAIT_S 5
 #define PRINT_MAX 10 /* disagreements shown in full */
 
@@ -42,6 +44,12 @@ struct judge {
 	uint32_t count;
 	int64_t only; /* one number, or -1 */
 	bool strict; /* not even the difference that is meant is allowed */
+	const char *rotate; /* the command, or NULL */
+	struct siphash_key first_keys[KEY_COUNT];
+	/* Those, and the ones after each change: what the command makes at
+	 * random is noted, for a SYN is made once more when it is judged. */
+	struct siphash_key (*keys)[KEY_COUNT];
+	struct server server[SIDES];
 	struct wire wire[SIDES];
 	uint32_t sentinel; /* number of the last one, above all SYNs' */
 	struct answer (*answers)[SIDES]; /* by number */
@@ -141,12 +149,25 @@ static void wait_for_sentinel(struct judge *j)
 	}
 }
 
+static const struct siphash_key *keys_at(const struct judge *j, uint32_t number)
+{
+	return j->keys[j->rotate ? number / ROTATE_EVERY : 0];
+}
+
+static void craft(const struct judge *j, uint32_t number, struct syn *s)
+{
+	struct run run = j->run;
+
+	run.keys = keys_at(j, number);
+	craft_syn(&run, number, s);
+}
+
 static void send_batch(struct judge *j, uint32_t first, uint32_t n)
 {
 	static struct syn s;
 
 	for (uint32_t i = first; i < first + n; i++) {
-		craft_syn(&j->run, i, &s);
+		craft(j, i, &s);
 		send_both(j, &s);
 	}
 	craft_sentinel(&j->run, ++j->sentinel, &s);
@@ -154,17 +175,93 @@ static void send_batch(struct judge *j, uint32_t first, uint32_t n)
 	wait_for_sentinel(j);
 }
 
+/* As in net.ipv4.tcp_fastopen_key: words of hex digits, two keys at most.
+ * Returns how many. */
+static int read_keys(const char *text, struct siphash_key keys[2])
+{
+	uint32_t w[4];
+	int n = 0, len = 0;
+
+	do {
+		text += n ? len + 1 : 0;
+		if (sscanf(text, "%8x-%8x-%8x-%8x%n", &w[0], &w[1], &w[2],
+			   &w[3], &len) != 4)
+			errx(2, "\"%s\" is no key", text);
+		keys[n].k0 = (uint64_t)w[1] << 32 | w[0];
+		keys[n].k1 = (uint64_t)w[3] << 32 | w[2];
+	} while (++n < 2 && text[len] == ',');
+	return n;
+}
+
+/* The command changes the namespaces' keys, and prints them. */
+static int rotate_namespaces(const struct judge *j, uint32_t n,
+			     struct siphash_key pair[2])
+{
+	char command[256], text[128];
+	FILE *out;
+
+	snprintf(command, sizeof(command), "%s %u", j->rotate, n);
+	out = popen(command, "r");
+	if (!out || !fgets(text, sizeof(text), out) || pclose(out))
+		errx(2, "\"%s\" failed", command);
+	return read_keys(text, pair);
+}
+
+static bool is_one_of(const struct siphash_key *key,
+		      const struct siphash_key *keys, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!memcmp(key, &keys[i], sizeof(*key)))
+			return true;
+	return false;
+}
+
+/* The nth change. Clients go on showing cookies of keys that are gone, as if
+ * these were still a backup where there is none. */
+static void rotate(struct judge *j, uint32_t n)
+{
+	const struct siphash_key *was = j->keys[n - 1];
+	struct siphash_key *keys = j->keys[n], pair[2];
+	int n_pair = rotate_namespaces(j, n, pair);
+
+	memcpy(keys, was, sizeof(*j->keys));
+	for (int i = KEY_backup; i >= KEY_primary; i--)
+		if (!is_one_of(&was[i], pair, n_pair))
+			keys[KEY_old] = was[i];
+	keys[KEY_primary] = pair[0];
+	keys[KEY_backup] = n_pair > 1 ? pair[1] : keys[KEY_old];
+
+	keys[KEY_own].k1 = n + 2;
+	keys[KEY_own_backup] = was[KEY_own];
+	keys[KEY_old_backup] = was[KEY_own_backup];
+	for (int side = 0; side < SIDES; side++)
+		server_set_keys(&j->server[side], &keys[KEY_own],
+				n % 3 ? 2 : 1);
+}
+
+static void rotate_until(struct judge *j, uint32_t *changes, uint32_t number)
+{
+	while (j->rotate && *changes < number / ROTATE_EVERY)
+		rotate(j, ++*changes);
+}
+
 static void send_all(struct judge *j)
 {
 	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
 
+	uint32_t only = (uint32_t)j->only, changes = 0;
+
 	j->sentinel = j->count;
-	if (j->only >= 0)
-		send_batch(j, (uint32_t)j->only, 1);
-	else
-		for (uint32_t i = 0; i < j->count; i += BATCH)
+	if (j->only >= 0) {
+		rotate_until(j, &changes, only);
+		send_batch(j, only, 1);
+	} else {
+		for (uint32_t i = 0; i < j->count; i += BATCH) {
+			rotate_until(j, &changes, i);
 			send_batch(j, i, j->count - i < BATCH ? j->count - i :
 								BATCH);
+		}
+	}
 	/* Whatever comes late shows in the counts. */
 	nanosleep(&pause, NULL);
 	gather(j);
@@ -182,12 +279,13 @@ static bool is_allowed(const struct judge *j, const struct syn *s,
 {
 	const struct answer *guarded = &a[GUARDED];
 	bool own = listeners[s->listener].own_key;
+	const struct siphash_key *keys = keys_at(j, s->number);
 	uint8_t kind = 0, cookie[8];
 	int len = craft_counting_option(s, &kind);
 
 	if (j->strict || (len != 2 && len <= 16))
 		return false;
-	craft_cookie(&j->run.keys[own ? KEY_own : KEY_primary], s, cookie);
+	craft_cookie(&keys[own ? KEY_own : KEY_primary], s, cookie);
 	return answer_equal_apart(&a[BARE], guarded) &&
 	       a[BARE].kind == ANSWER_SYNACK && a[BARE].ack == s->isn + 1 &&
 	       a[BARE].cookie_len < 0 && guarded->cookie_len == 8 &&
@@ -213,7 +311,7 @@ static void judge_one(const struct judge *j, uint32_t number, struct result *r)
 	const struct answer *a = j->answers[number];
 	static struct syn s;
 
-	craft_syn(&j->run, number, &s);
+	craft(j, number, &s);
 	r->syns++;
 	r->answered += a[BARE].kind == ANSWER_SYNACK;
 	r->fast_opened += a[BARE].kind == ANSWER_SYNACK &&
@@ -262,26 +360,10 @@ static struct result judge_all(struct judge *j)
 
 /* ---- the command line ---------------------------------------------------- */
 
-/* As in net.ipv4.tcp_fastopen_key: words of hex digits, two keys at most. */
-static const char *read_key(const char *text, struct siphash_key *key)
+static void read_pair(const char *text, struct siphash_key keys[2])
 {
-	uint32_t w[4];
-	int n = 0;
-
-	if (sscanf(text, "%8x-%8x-%8x-%8x%n", &w[0], &w[1], &w[2], &w[3], &n) !=
-	    4)
-		errx(2, "\"%s\" is no key", text);
-	key->k0 = (uint64_t)w[1] << 32 | w[0];
-	key->k1 = (uint64_t)w[3] << 32 | w[2];
-	return text + n;
-}
-
-static void read_keys(const char *text, struct siphash_key keys[2])
-{
-	text = read_key(text, &keys[0]);
-	if (*text++ != ',')
+	if (read_keys(text, keys) != 2)
 		errx(2, "two keys are needed, PRIMARY,BACKUP");
-	read_key(text, &keys[1]);
 }
 
 /* So that each variant has SYNs of its own (FNV-1a). */
@@ -303,6 +385,7 @@ static const struct option options[] = {
 	{ "keys", required_argument, NULL, 'k' },
 	{ "old-keys", required_argument, NULL, 'K' },
 	{ "tags-max", required_argument, NULL, 't' },
+	{ "rotate", required_argument, NULL, 'r' },
 	{ "strict", no_argument, NULL, 'x' },
 	{ 0 },
 };
@@ -310,7 +393,7 @@ static const struct option options[] = {
 #define USAGE                                                                  \
 	"usage: judge --count N --seed N --variant NAME [--only NUMBER]\n"     \
 	"             [--strict] [--data-max BYTES] [--tags-max N]\n"          \
-	"             --keys KEY,KEY --old-keys KEY,KEY\n"                     \
+	"             [--rotate COMMAND] --keys KEY,KEY --old-keys KEY,KEY\n"  \
 	"             BARE_INTERFACE BARE_NETNS GUARDED_INTERFACE "            \
 	"GUARDED_NETNS\n"
 
@@ -337,13 +420,16 @@ static void read_arguments(int argc, char **argv, struct judge *j)
 			j->run.data_max = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case 'k':
-			read_keys(optarg, &j->run.keys[KEY_primary]);
+			read_pair(optarg, &j->first_keys[KEY_primary]);
 			break;
 		case 'K':
-			read_keys(optarg, &j->run.keys[KEY_old]);
+			read_pair(optarg, &j->first_keys[KEY_old]);
 			break;
 		case 't':
 			j->run.tags_max = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 'r':
+			j->rotate = optarg;
 			break;
 		case 'x':
 			j->strict = true;
@@ -381,33 +467,32 @@ int main(int argc, char **argv)
 		.run = {
 			.data_max = 1400,
 			.tags_max = 4,
-			.keys = {
-				[KEY_own] = { 0x6f776e206b657931, 1 },
-				[KEY_own_backup] = { 0x6f776e206b657932, 2 },
-				[KEY_unknown] = { 0x6e6f626f64792773, 3 },
-			},
+		},
+		.first_keys = {
+			[KEY_own] = { 0x6f776e206b657931, 1 },
+			[KEY_own_backup] = { 0x6f776e206b657932, 2 },
+			[KEY_unknown] = { 0x6e6f626f64792773, 3 },
 		},
 	};
-	pid_t server[SIDES];
 	struct result r;
 
 	read_arguments(argc, argv, &j);
 	j.n_answers = j.count + j.count / BATCH + 3;
 	j.answers = calloc(j.n_answers, sizeof(*j.answers));
-	if (!j.answers)
+	j.keys = calloc(j.count / ROTATE_EVERY + 1, sizeof(*j.keys));
+	if (!j.answers || !j.keys)
 		err(2, "%u answers", j.n_answers);
+	memcpy(j.keys[0], j.first_keys, sizeof(j.first_keys));
 	argv += optind;
 	for (int side = 0; side < SIDES; side++) {
-		server[side] = server_start(argv[2 * side + 1],
-					    &j.run.keys[KEY_own]);
+		j.server[side] = server_start(argv[2 * side + 1],
+					      &j.first_keys[KEY_own]);
 		wire_open(&j.wire[side], argv[2 * side]);
 	}
 	stay_on_this_cpu();
 	send_all(&j);
-	for (int side = 0; side < SIDES; side++) {
-		kill(server[side], SIGKILL);
-		waitpid(server[side], NULL, 0);
-	}
+	for (int side = 0; side < SIDES; side++)
+		server_stop(&j.server[side]);
 	r = judge_all(&j);
 	printf("%u SYNs, %u answered (%u fast-opened with data), %u reset, "
 	       "%u silent, %u allowed differences, %u disagreements, "

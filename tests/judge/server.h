@@ -7,8 +7,19 @@
 
 #include "siphash.h"
 
+struct server {
+	pid_t pid;
+	int to, from; /* pipes: keys, and a byte when they are in force */
+};
+
 /* Returns when all listen; the process ends with this one. @own are the two
  * keys of the listener that has its own. */
-pid_t server_start(const char *netns, const struct siphash_key own[2]);
+struct server server_start(const char *netns, const struct siphash_key own[2]);
+
+/* In their place @n others, while it listens. Returns when they are in force. */
+void server_set_keys(const struct server *, const struct siphash_key own[2],
+		     int n);
+
+void server_stop(const struct server *);
 
 #endif
