@@ -97,7 +97,7 @@ FORCE:
 # ---- tools and tests ------------------------------------------------------
 TEST_CFLAGS := -Itests -Wno-missing-field-initializers
 
-$(BUILD)/tests/%.o: tests/%.c
+$(BUILD)/tests/%.o: tests/%.c | $(SKELETONS)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
