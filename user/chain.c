@@ -246,10 +246,11 @@ int chain_join(const struct hook *hook, struct program *ours, struct fault *f)
 	err = join(hook, ours, f);
 	if (err)
 		goto out;
-	err = program_fill(ours) ?: set_taken(taken, 0);
+	err = program_fill(ours, f) ?: set_taken(taken, 0);
 	if (err) {
 		chain_leave(hook);
-		hook_refused(hook, err, f);
+		if (!f->exit)
+			hook_refused(hook, err, f);
 	}
 out:
 	close(taken);
@@ -270,7 +271,7 @@ int chain_exchange(const struct hook *hook, struct program *ours,
 	err = set_turn(turn, 1, 0) ?: program_wait() ?:
 	      bpf_map__reuse_fd(ours->skel->maps.taken, taken) ?:
 	      join(hook, ours, f) ?:
-	      program_fill(ours) ?: set_turn(turn, 1, 1) ?: program_wait() ?:
+	      program_fill(ours, f) ?: set_turn(turn, 1, 1) ?: program_wait() ?:
 	      set_taken(taken, 0);
 	if (err)
 		chain_repair(hook);

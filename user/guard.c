@@ -1121,7 +1121,7 @@ static int refresh(struct interface *iface, struct fault *f)
 		return stale;
 	err = open_tables(iface->ifindex, &maps);
 	if (err >= 0)
-		err = tables_write(&maps, &iface->tables);
+		err = tables_write(&maps, &iface->tables, f);
 	else if (err == -ENOENT)
 		err = incomplete(f);
 	close_tables(&maps);

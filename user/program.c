@@ -107,7 +107,7 @@ static int fill_ports(struct bpf_map *map, const struct port_policy *ports)
 	return err;
 }
 
-int program_fill(const struct program *program)
+int program_fill(const struct program *program, struct fault *f)
 {
 	const struct program_config *config = program->config;
 	struct guard_bpf *skel = program->skel;
@@ -126,7 +126,7 @@ int program_fill(const struct program *program)
 	if (err)
 		return err;
 	return fill_ports(skel->maps.ports, config->ports) ?:
-	       tables_write(&maps, &config->tables);
+	       tables_write(&maps, &config->tables, f);
 }
 
 static int explain_refusal(struct fault *f, int err)
@@ -200,10 +200,10 @@ int program_open(struct program *program, const struct program_config *config,
 
 int program_load(struct program *program, struct fault *f)
 {
-	int err = guard_bpf__load(program->skel) ?: program_fill(program);
+	int err = guard_bpf__load(program->skel) ?: program_fill(program, f);
 
 	if (err)
-		return explain_refusal(f, err);
+		return f->exit ? err : explain_refusal(f, err);
 	program->fd = bpf_program__fd(program->skel->progs.tfoguard);
 	return 0;
 }

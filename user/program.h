@@ -55,7 +55,7 @@ int program_open(struct program *, const struct program_config *,
 int program_load(struct program *, struct fault *f);
 
 /* Fills all maps of a loaded one but the key ring, the record and the turn. */
-int program_fill(const struct program *);
+int program_fill(const struct program *, struct fault *);
 
 void program_close(struct program *);
 

@@ -121,9 +121,32 @@ static int remove_others(const struct table_maps *maps, const struct tables *t)
 	return err;
 }
 
-int tables_write(const struct table_maps *maps, const struct tables *t)
+int tables_write(const struct table_maps *maps, const struct tables *t,
+		 struct fault *f)
 {
-	return add_all(maps, t) ?: remove_others(maps, t);
+	int err = add_all(maps, t);
+
+	/* Where there is no room for both, what has gone makes some first. */
+	if (err == -E2BIG || err == -ENOSPC)
+		err = remove_others(maps, t) ?: add_all(maps, t);
+	else if (!err)
+		err = remove_others(maps, t);
+	if (err == -E2BIG) { /* a hash is full */
+		fault_advise(f, "guard the VLAN devices, each by itself");
+		return fault_fail(f, EXIT_FAILED, err,
+				  "%zu VLANs are on it, more than its map has "
+				  "room for",
+				  t->n_rows - 1);
+	}
+	if (err == -ENOSPC) { /* a trie is */
+		fault_advise(f, "give this host prefixes in place of addresses: "
+				"ip route add local PREFIX dev lo");
+		return fault_fail(f, EXIT_FAILED, err,
+				  "this host has %zu addresses, more than the "
+				  "map has room for",
+				  t->n_locals);
+	}
+	return err;
 }
 
 /* 1, and the key after *@last; 0 where there is none. */

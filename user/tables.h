@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "fault.h"
 
 struct link_row {
 	struct link_key key;
@@ -41,9 +42,11 @@ struct table_maps {
 	int untagged, vlans, locals;
 };
 
-/* Makes the maps say what @tables say: what is new first, so that what is ours
- * before and after is ours all the while. */
-int tables_write(const struct table_maps *, const struct tables *);
+/* Makes the maps say what @tables say; what is ours before and after is ours all
+ * the while, and where there is room what is new comes before what is old goes.
+ * Fills the fault where a map is full. */
+int tables_write(const struct table_maps *, const struct tables *,
+		 struct fault *);
 
 /* What the maps say. Free with tables_free(). */
 int tables_read(const struct table_maps *, struct tables *);
