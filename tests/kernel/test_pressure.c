@@ -1385,6 +1385,53 @@ static void test_tfo_budget(void **state)
 	close(never.fd);
 }
 
+/* ---- a map that is full ---- */
+
+struct source_key {
+	__u64 net;
+	__u32 family, reserved;
+};
+
+struct proof_value {
+	__u64 until, tfo, tfo_cost;
+};
+
+/* Twice what it has room for; proven for ten minutes from now on. */
+static void fill_proven(void)
+{
+	static struct source_key keys[1 << 17];
+	static struct proof_value values[N(keys)];
+	__u32 n = N(keys);
+
+	for (__u32 i = 0; i < n; i++) {
+		keys[i].net = i * 0x9e3779b97f4a7c15ULL;
+		values[i].until = now + 600 * SECOND;
+	}
+	assert_int_equal(bpf_map_update_batch(judge_map_fd(judge, "proven"),
+					      keys, values, &n, NULL),
+			 0);
+}
+
+/* Others' entries go: the next source has one, and its budget. */
+static void test_proven_full(void **state)
+{
+	struct server s = serve(0, BACKLOG, 16);
+	struct frame f = SYN_TO(&s, "mss tfo:current", 9);
+
+	(void)state;
+	pass_time(100 * SECOND);
+	fill_proven();
+	open_fast(&s, 4);
+	note_pressure(&s);
+	f.saddr = "192.0.2.79";
+	assert_int_equal(judge_one(&f), V_valid_current);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(judge_one(&f), V_answer_downgraded);
+	f.saddr = "192.0.2.80";
+	assert_int_equal(judge_one(&f), V_valid_current);
+	close(s.fd);
+}
+
 static int set_up(void **state)
 {
 	static struct port_policy ports[PORT_COUNT];
@@ -1480,6 +1527,7 @@ int main(void)
 		cmocka_unit_test(test_clock_that_stands_still),
 		cmocka_unit_test(test_a_hundred_ports),
 		cmocka_unit_test(test_tfo_budget),
+		cmocka_unit_test(test_proven_full),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
