@@ -142,6 +142,37 @@ is_told() {
 	lockless detach s0
 }
 
+# What tells that a client has left the queue is kept with its socket, by the
+# socket's own allowance. Without it nobody has its place back: served, later.
+@test "no memory for the sockets' notes: beyond its share a client is answered" {
+	# Since Linux 6.7 a network namespace has its own.
+	at_server test -e /proc/sys/net/core/optmem_max || skip "no optmem_max here"
+	cat >"$BATS_TEST_TMPDIR/config.yaml" <<-END
+		ports: [{port: 8080}]
+		tfo_budget: {mark: 0 %, share: 1 %}
+	END
+	serve 8080 fastopen=64
+	bpftool prog load "$(receiver)" /sys/fs/bpf/receiver
+	at_client bpftool net attach xdpdrv pinned /sys/fs/bpf/receiver dev c0
+	rm /sys/fs/bpf/receiver
+	guard s0 -c "$BATS_TEST_TMPDIR/config.yaml"
+	served 10.99.0.2 8080
+	[ "$(ask 10.99.0.2 8080)" = 0-RTT ]
+	at_server sysctl -qw net.core.optmem_max=1
+	mark
+	# One was given back before; the place of this one is not.
+	[ "$(ask 10.99.0.2 8080)" = 0-RTT ]
+	for _ in 1 2 3; do
+		[ "$(ask 10.99.0.2 8080 100000)" = 1-RTT ]
+	done
+	judged answer_downgraded 3
+	at_server sysctl -qw net.core.optmem_max=131072
+	served fd00:99::2 8080
+	for _ in 1 2 3; do
+		[ "$(ask fd00:99::2 8080)" = 0-RTT ]
+	done
+}
+
 # ---- bpffs ----------------------------------------------------------------
 
 # What was pinned goes with it, so the guard goes; its filter has no pin.
@@ -249,6 +280,9 @@ flooding() { # VERDICT: packets come in and are judged so
 	[ "$(at_server tfoguard status -j | jq -r .interface)" = s1 ]
 }
 
+# The MSS in a SYN-ACK: 8080 is answered by the kernel, 8081 by the guard.
+offered() { syn dport="$1" | jq -r '.answer.ip[80:88]'; } # PORT
+
 @test "the MTU changed under traffic: nothing is lost, answers keep to it" {
 	bpftool prog load "$(receiver)" /sys/fs/bpf/receiver
 	at_client bpftool net attach xdpdrv pinned /sys/fs/bpf/receiver dev c0
@@ -264,11 +298,12 @@ flooding() { # VERDICT: packets come in and are judged so
 		flooding forged
 		served 10.99.0.2 8080
 		[ "$(ask 10.99.0.2 8080 100000)" = 0-RTT ]
-		# An answer offers what the kernel would.
 		mark
 		forget_cookies
 		[ "$(ask 10.99.0.2 8081 100000)" = 1-RTT ]
 		judged answer_request 1
+		[ "$(offered 8081)" = "$(printf 0204%04x $((mtu - 40)))" ]
+		[ "$(offered 8081)" = "$(offered 8080)" ]
 	done
 	[ "$(xdp_of server s0)" = "$program" ]
 }
