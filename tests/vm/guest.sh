@@ -72,6 +72,17 @@ program_tests() {
 	done
 }
 
+# No budget for this compiler is no test passed.
+verifier_budget() {
+	if grep -q SKIP <<<"$(test_verifier /root/budget 2>&1 | tee /tmp/out)"; then
+		n=$((n + 1))
+		echo "ok $n - verifier # SKIP no budget for this kernel and compiler"
+	else
+		check "verifier: within the budget" eval \
+			'cat /tmp/out; ! grep -q "^not ok" /tmp/out && grep -q "^ok" /tmp/out'
+	fi
+}
+
 guarded_connections() { # [INTERFACE ADDRESS]
 	set -- "${1:-s0}" "${2:-10.99.0.2}"
 	before=$(count "$1" valid_current)
@@ -377,6 +388,7 @@ in_driver() {
 uname -r | sed 's/^/# Linux /'
 can_answer || echo "# without bpf_sk_assign_tcp_reqsk"
 program_tests
+verifier_budget
 make_net
 check "attach, chained by libxdp" tfoguard attach s0
 check "status says chained" status_says '"chained": true'
