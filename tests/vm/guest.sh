@@ -367,6 +367,18 @@ out_of_memory() {
 	tfoguard attach s0 && one_guard && tfoguard detach s0
 }
 
+# Neither programs and maps nor keys need them.
+lockless() {
+	(ulimit -l 0 && exec setpriv --bounding-set -ipc_lock,-sys_resource \
+		tfoguard "$@")
+}
+
+no_locked_pages() {
+	lockless attach s0 && guarded_connections &&
+		lockless key rotate --emergency && lockless detach s0 &&
+		no_pins_left
+}
+
 no_pins_left() {
 	[ ! -e /sys/fs/bpf/tfoguard ] || { find /sys/fs/bpf; return 1; }
 	! ip link show s0 | grep -q prog/xdp
@@ -410,6 +422,7 @@ check "a guard without dispatcher, left by a kill" left_without_dispatcher
 check "an exchange without room leaves the guard at work" exchange_without_room
 
 check "out of memory: refused, and what is there stays" out_of_memory
+check "out of memory for locked pages: nothing is missing" no_locked_pages
 
 # Without its dispatcher libxdp can't chain.
 dispatcher=$(find /usr/lib -name xdp-dispatcher.o)
