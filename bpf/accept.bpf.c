@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "clock.h"
+#include "intact.h"
 #include "kernel.h"
 #include "limit.h"
 #include "offer.h"
@@ -110,6 +111,7 @@ struct final_ack {
 	__u32 data_len;
 	__u32 tsval; /* the client's */
 	int timestamps; /* TSecr can be a cookie's */
+	int is_signed; /* by TCP-MD5 or TCP-AO */
 	int is_reset; /* and so opens nothing */
 };
 
@@ -152,6 +154,7 @@ stage int read_ack(const struct bytes *bytes, struct final_ack *a)
 	asked_walk(bytes, tcp + TCP_HEADER, a->header_len - TCP_HEADER, &asked);
 	a->timestamps = (asked.options_asked & OFFER_TIMESTAMPS) &&
 			asked.tsecr;
+	a->is_signed = asked.is_signed;
 	a->tsval = be32(asked.tsval);
 	a->cookie.tsval = be32(asked.tsecr);
 	return 1;
@@ -169,6 +172,22 @@ stage int is_vouched(struct final_ack *a, const struct sock *sk,
 			      &a->cookie) ||
 	       syncookie_fits(&secrets->cookie[1], &a->flow, &a->agreed,
 			      &a->cookie);
+}
+
+/* The kernel drops it before it looks at a listener; who sent it so, says
+ * nothing of what is behind us. Answers sign nothing, so no client does. */
+stage int is_spoilt(struct __sk_buff *skb, const struct final_ack *a)
+{
+	return a->is_signed ||
+	       !is_intact(skb, &a->packet, a->header_len + a->data_len);
+}
+
+/* IP options and extension headers may make the kernel drop it. */
+stage int is_plain(const struct packet *p)
+{
+	return p->l4 - p->l3 == (p->family == FAMILY_ipv4 ?
+					 sizeof(struct iphdr) :
+					 sizeof(struct ipv6hdr));
 }
 
 /*
@@ -289,7 +308,7 @@ stage enum ack expected_of(const struct final_ack *a, const struct sock *sk,
 	print = flow_print(key, PRINT_VOUCHED, &a->flow);
 	ago = seen_ago(print, REFUSED_MS, now);
 	*of_batch = is_of_batch(print, ago);
-	if (ago >= MAKING_MS && ago != NEVER_SEEN)
+	if (ago >= MAKING_MS && ago != NEVER_SEEN && is_plain(&a->packet))
 		note_outcome(a, key, 1, now);
 	return ago == NEVER_SEEN ? A_ack_accepted : A_ack_known;
 }
@@ -313,6 +332,8 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 	if (!is_vouched(a, sk, &sk->__sk_common.skc_net.net->ipv4, t, secrets) ||
 	    is_repeated(a, key, now))
 		return refuse(skb, a, t, now);
+	if (is_spoilt(skb, a))
+		return A_ack_failed;
 	outcome = expected_of(a, sk, key, now, &of_batch);
 	if (of_batch)
 		return outcome;

@@ -107,6 +107,10 @@ struct tcp_sock {
 	struct tcp_ao_info *ao_info;
 };
 
+struct sk_buff {
+	__u8 ip_summed : 2;
+};
+
 #pragma clang attribute pop
 
 #endif

@@ -23,7 +23,7 @@ struct asked {
 	__u32 options_asked; /* OFFER_ bits */
 	__u16 mss;
 	__u8 wscale;
-	__u8 reserved;
+	__u8 is_signed;
 	__be32 tsval;
 	__be32 tsecr;
 };
@@ -63,6 +63,8 @@ static long asked_step(__u32 i, void *state)
 		w->tsval = load32(option + 2);
 		w->tsecr = load32(option + 6);
 		w->options_asked |= OFFER_TIMESTAMPS;
+	} else if (option[0] == OPTION_MD5 || option[0] == OPTION_AO) {
+		w->is_signed = 1;
 	}
 	return WALK_ON;
 }

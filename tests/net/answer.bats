@@ -385,30 +385,52 @@ serve_asleep() { # [OPTION=VALUE]...
 	at_server sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1
 }
 
-# Each takes an answer up, resets the connection, and shows the ACK again.
-@test "clients can't stop the answers" {
-	always 8012
-	serve 8012
+# Twelve sources do the same at once.
+twelve() { # PORT ORDER
+	serve "$1"
 	strangers server s0
 	for i in {1..12}; do
 		ip -n server neigh replace 10.99.0.$((200 + i)) dev s0 \
 			lladdr 02:00:00:00:00:99
 		start "$BATS_TEST_TMPDIR/$i" client taskset -c 0 \
 			"$HERE/handshake.py" iface=c0 mac="$(mac server s0)" \
-			from=10.99.0.$((200 + i)) to=10.99.0.2 dport=8012 \
-			order=ack,reset,pause,ack wait=1
+			from=10.99.0.$((200 + i)) to=10.99.0.2 dport="$1" \
+			order="$2" wait=1
 	done
 	all_ended() {
 		[ "$(cat "$BATS_TEST_TMPDIR"/{1..12} | wc -l)" = 12 ]
 	}
 	wait_for all_ended
 	cat "$BATS_TEST_TMPDIR"/{1..12}
-	[ "$(acks ack_known)" -ge 12 ]
+}
+
+still_answered() { # PORT
 	mark
 	before=$(acks ack_accepted)
-	at_client taskset -c 0 "$HERE/tfo.py" ask 10.99.0.2 8012 plain=1
+	at_client taskset -c 0 "$HERE/tfo.py" ask 10.99.0.2 "$1" plain=1
 	judged answer_plain 1
 	acked ack_accepted 1
+}
+
+# Each takes an answer up, resets the connection, and shows the ACK again.
+@test "clients can't stop the answers" {
+	always 8012
+	twelve 8012 ack,reset,pause,ack
+	[ "$(acks ack_known)" -ge 12 ]
+	still_answered 8012
+}
+
+# Each brings its cookie back twice in a segment that the kernel drops.
+@test "ACKs that are broken on the way can't stop the answers" {
+	local port=8020
+	for word in broken garbled mangled signed optioned; do
+		always $((++port))
+		before=$(acks ack_failed)
+		twelve $port $word,pause,$word
+		[ $word = optioned ] || acked ack_failed 24
+		still_answered $port
+		stop_all
+	done
 }
 
 # Who has a prefix has as many sources as it likes.

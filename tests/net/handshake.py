@@ -8,20 +8,25 @@
 The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
 its FIN, "reset" an RST, "again" the SYN once more, "pause" a moment; "both" the
 ACK and the data in one breath; "astray" an ACK of what was never sent, "broken"
-one whose checksum is wrong. With a cookie the data are in the SYN too. Prints
-"served" where the data came back, "reset" where an RST did, else "nothing".
+one whose checksum is wrong, "mangled" one whose IP header's is, "signed" one
+with TCP-MD5 that nobody agreed on, "optioned" one with an IP option that makes
+no sense, "garbled" data whose checksum is wrong. With a cookie the data are in
+the SYN too. Prints "served" where the data came back, "reset" where an RST did,
+else "nothing".
 """
 import random
 import socket
 import sys
 import time
 
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, IPOption, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
 DATA = b"the first words"
 RST = 4
+# A source route that is too short to be one.
+NONSENSE = {"ihl": 6, "options": [IPOption(b"\x83\x02\x00\x00")]}
 OWN_MAC = "02:00:00:00:00:99"
 
 option = dict(word.split("=", 1) for word in sys.argv[1:])
@@ -32,8 +37,9 @@ wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind((option["iface"], 3))
 
 
-def build(flags, seq, ack=0, data=b"", options=(), check=None):
-    ip = (IPv6 if six else IP)(src=option["from"], dst=option["to"])
+def build(flags, seq, ack=0, data=b"", options=(), check=None, in_ip={}):
+    ip = (IPv6 if six else IP)(src=option["from"], dst=option["to"],
+                              **in_ip)
     return bytes(Ether(dst=option["mac"], src=OWN_MAC) / ip / TCP(
         sport=sport, dport=dport, flags=flags, seq=seq % 2**32, ack=ack,
         options=list(options), chksum=check) / data)
@@ -92,6 +98,16 @@ def main():
             send("A", isn + 1 + len(early), ack + 1000, options=stamps)
         elif word == "broken":
             send("A", isn + 1 + len(early), ack, options=stamps, check=1)
+        elif word == "garbled":
+            send("PA", isn + 1, ack, DATA, stamps, check=1)
+        elif word == "mangled":
+            send("A", isn + 1 + len(early), ack, options=stamps,
+                 in_ip={"chksum": 1})
+        elif word == "signed":
+            send("A", isn + 1 + len(early), ack,
+                 options=[(19, bytes(16)), *stamps])
+        elif word == "optioned":
+            send("A", isn + 1 + len(early), ack, options=stamps, in_ip=NONSENSE)
         else:
             time.sleep(0.3)
     while packet := receive(wait):
