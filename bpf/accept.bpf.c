@@ -294,17 +294,13 @@ stage int is_of_batch(__u64 print, __u32 ago)
 
 /* What the kernel will do with an ACK that it is handed; whatever it is, without
  * it the kernel would answer with a reset, unless it is @of_batch. */
-stage enum ack expected_of(const struct final_ack *a, const struct sock *sk,
+stage enum ack expected_of(const struct final_ack *a,
 			   const struct siphash_key *key, __u64 now,
 			   int *of_batch)
 {
 	__u64 print;
 	__u32 ago;
 
-	*of_batch = 0;
-	/* Dropped, but by no firewall. */
-	if (sk->sk_ack_backlog > sk->sk_max_ack_backlog)
-		return A_ack_failed;
 	print = flow_print(key, PRINT_VOUCHED, &a->flow);
 	ago = seen_ago(print, REFUSED_MS, now);
 	*of_batch = is_of_batch(print, ago);
@@ -323,18 +319,23 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 	struct bpf_tcp_req_attrs attrs = {};
 	enum ack outcome;
 	__u32 zero = 0;
-	int of_batch;
+	int of_batch = 0;
 
 	secrets = secrets_at(now);
 	key = bpf_map_lookup_elem(&master, &zero);
 	if (!secrets || !key)
 		return A_ack_failed;
-	if (!is_vouched(a, sk, &sk->__sk_common.skc_net.net->ipv4, t, secrets) ||
-	    is_repeated(a, key, now))
+	if (!is_vouched(a, sk, &sk->__sk_common.skc_net.net->ipv4, t, secrets))
 		return refuse(skb, a, t, now);
 	if (is_spoilt(skb, a))
 		return A_ack_failed;
-	outcome = expected_of(a, sk, key, now, &of_batch);
+	if (sk->sk_ack_backlog > sk->sk_max_ack_backlog)
+		/* Dropped, but by no firewall: it may come again. */
+		outcome = A_ack_failed;
+	else if (is_repeated(a, key, now))
+		return A_ack_repeated;
+	else
+		outcome = expected_of(a, key, now, &of_batch);
 	if (of_batch)
 		return outcome;
 
@@ -397,7 +398,10 @@ stage int count_ack(const struct __sk_buff *skb, const struct final_ack *a,
 			all->slot[slot][family].bytes += skb->len;
 		}
 	}
-	return outcome == A_ack_refused_drop ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	/* What is repeated the listener would answer with a reset. */
+	return outcome == A_ack_refused_drop || outcome == A_ack_repeated ?
+		       TC_ACT_SHOT :
+		       TC_ACT_UNSPEC;
 }
 
 struct child {

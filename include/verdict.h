@@ -117,6 +117,8 @@ verdict_action(enum verdict v)
 	X(ack_refused_pass, "no cookie of ours, left to the kernel's own")     \
 	X(ack_refused_drop, "no cookie of ours, beyond a small rate, under "   \
 			    "pressure")                                        \
+	X(ack_repeated, "data that came before, to a port with a replay "      \
+			"filter: dropped")                                      \
 	X(ack_no_listener, "nothing listens any more")                         \
 	X(ack_failed, "the kernel would not take it")
 

@@ -455,6 +455,45 @@ still_answered() { # PORT
 	acked ack_accepted 1
 }
 
+# ---- the replay filter ----------------------------------------------------
+
+filtered() { # PORT [MORE]
+	cat >"$BATS_TEST_TMPDIR/config.yaml" <<-END
+		ports: [{port: $1, answer: always, replay: 10s}]
+		${2:-}
+	END
+	guarded s0 -c "$BATS_TEST_TMPDIR/config.yaml"
+	mark
+	strangers server s0
+}
+
+# What the kernel had no room for was not taken, so it does not come again; what
+# came twice the listener would answer with a reset.
+@test "the replay filter resets nobody" {
+	filtered 8033
+	serve 8033 backlog=0
+	asleep=$(tail -n 1 "$(pids)")
+	kill -STOP "$asleep"
+	start "$BATS_TEST_TMPDIR/ours" client "$HERE/handshake.py" iface=c0 \
+		mac="$(mac server s0)" from=10.99.0.77 to=10.99.0.2 dport=8033 \
+		order=pause,pause,pause,pause,pause,ack,data,pause,pause,data,end
+	wait_for judged answer_plain 1
+	start "$BATS_TEST_TMPDIR/held" client "$HERE/tfo.py" ask 10.99.0.2 8033 plain=1
+	full() { [ "$(at_server ss -Hltn 'sport = :8033' | awk '{ print $2 }')" = 1 ]; }
+	wait_for full
+	overflowed() { ! counted TcpExtListenOverflows 0; }
+	wait_for overflowed
+	before=$(acks ack_repeated)
+	kill -CONT "$asleep"
+	wait_for test -s "$BATS_TEST_TMPDIR/ours"
+	cat "$BATS_TEST_TMPDIR/ours"
+	[ "$(cat "$BATS_TEST_TMPDIR/ours")" = served ]
+	acked ack_repeated 0
+	run open_as data,abort,pause,data dport=8033
+	[ "$output" = nothing ]
+	acked ack_repeated 1
+}
+
 # ---- floods ---------------------------------------------------------------
 
 VICTIM=203.0.113.7

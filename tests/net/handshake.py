@@ -6,13 +6,13 @@
                  [timestamps=1] [cookie=HEX] [wait=SECONDS]
 
 The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
-its FIN, "reset" an RST, "again" the SYN once more, "pause" a moment; "both" the
-ACK and the data in one breath; "astray" an ACK of what was never sent, "broken"
-one whose checksum is wrong, "mangled" one whose IP header's is, "signed" one
-with TCP-MD5 that nobody agreed on, "optioned" one with an IP option that makes
-no sense, "garbled" data whose checksum is wrong. With a cookie the data are in
-the SYN too. Prints "served" where the data came back, "reset" where an RST did,
-else "nothing".
+its FIN, "reset" an RST, "abort" one behind the data, "again" the SYN once more,
+"pause" a moment; "both" the ACK and the data in one breath; "astray" an ACK of
+what was never sent, "broken" one whose checksum is wrong, "mangled" one whose
+IP header's is, "signed" one with TCP-MD5 that nobody agreed on, "optioned" one
+with an IP option that makes no sense, "garbled" data whose checksum is wrong.
+With a cookie the data are in the SYN too. Prints "served" where the data came
+back, "reset" where an RST did, else "nothing".
 """
 import random
 import socket
@@ -92,6 +92,8 @@ def main():
             send("FA", isn + 1 + len(DATA), ack, options=stamps)
         elif word == "reset":
             send("R", isn + 1 + len(early))
+        elif word == "abort":
+            send("R", isn + 1 + len(DATA))
         elif word == "again":
             send("S", isn, data=early, options=offer)
         elif word == "astray":
