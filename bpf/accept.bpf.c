@@ -219,8 +219,8 @@ stage void note_outcome(const struct final_ack *a, const struct siphash_key *key
 		l->port[i].alive++;
 		return;
 	}
-	if (seen_ago(flow_print(key, PRINT_REFUSED, &source), REFUSED_MS, now) ==
-	    NEVER_SEEN)
+	if (vouched_ago(flow_print(key, PRINT_REFUSED, &source), REFUSED_MS,
+			now) == NEVER_SEEN)
 		l->port[i].refused++;
 	if (l->port[i].refused >= REFUSED_SOURCES &&
 	    l->port[i].refused > l->port[i].alive)
@@ -267,13 +267,19 @@ stage enum ack refuse(struct __sk_buff *skb, const struct final_ack *a,
 	return A_ack_refused_pass;
 }
 
-/* Whether a port with a replay filter has had this data before. */
-stage int is_repeated(const struct final_ack *a, const struct siphash_key *key,
-		      __u64 now)
+/* Whether a port with a replay filter has had this data before. What is beyond
+ * its source's rate can't be told from that: see is_replay. */
+stage int is_repeated(const struct final_ack *a, const struct tuning *t,
+		      const struct secrets *secrets,
+		      const struct siphash_key *key, __u64 now)
 {
 	struct port_state *state = state_of(be16(a->flow.dport));
 
-	return a->data_len && state && state->replay &&
+	if (!a->data_len || !state || !state->replay)
+		return 0;
+	return !is_within(LIMIT_SOURCE_DATA,
+			  source_of(a->packet.family, &a->flow.path),
+			  t->source_syn, secrets, now) ||
 	       seen_ago(flow_print(key, PRINT_ACK_DATA, &a->flow),
 			state->replay * 1000U, now) != NEVER_SEEN;
 }
@@ -302,7 +308,7 @@ stage enum ack expected_of(const struct final_ack *a,
 	__u32 ago;
 
 	print = flow_print(key, PRINT_VOUCHED, &a->flow);
-	ago = seen_ago(print, REFUSED_MS, now);
+	ago = vouched_ago(print, REFUSED_MS, now);
 	*of_batch = is_of_batch(print, ago);
 	if (ago >= MAKING_MS && ago != NEVER_SEEN && is_plain(&a->packet))
 		note_outcome(a, key, 1, now);
@@ -332,7 +338,7 @@ stage enum ack hand_over(struct __sk_buff *skb, struct final_ack *a,
 	if (sk->sk_ack_backlog > sk->sk_max_ack_backlog)
 		/* Dropped, but by no firewall: it may come again. */
 		outcome = A_ack_failed;
-	else if (is_repeated(a, key, now))
+	else if (is_repeated(a, t, secrets, key, now))
 		return A_ack_repeated;
 	else
 		outcome = expected_of(a, key, now, &of_batch);

@@ -5,7 +5,9 @@
  * has two places of four slots, and takes the oldest of them. Where more come
  * in a port's window than the table holds, old entries are lost and their
  * repetition passes; a false alarm takes 32 equal bits in one of eight slots,
- * once in 2^29. tests/kernel/test_answer.c measures both.
+ * once in 2^29. tests/kernel/test_answer.c measures both. ACKs that were
+ * vouched for have a table of their own, of the same kind: they come at no
+ * source's rate, and would flush the other.
  */
 #ifndef TFOGUARD_REPLAY_H
 #define TFOGUARD_REPLAY_H
@@ -14,6 +16,7 @@
 #include "secret.h"
 
 #define SEEN_PLACES (1U << 15)
+#define VOUCHED_PLACES (1U << 14)
 #define SEEN_SLOTS 4
 
 struct seen {
@@ -32,22 +35,31 @@ struct {
 	__type(value, struct seen);
 } seen SEC(".maps");
 
+/* Of the network namespace. Written and read for ACKs of answers. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VOUCHED_PLACES);
+	__type(key, __u32);
+	__type(value, struct seen);
+} vouched SEC(".maps");
+
 #define NEVER_SEEN 0xffffffffU
 
 /*
- * How many ms ago @print was noted, if no more than @window; where it was not,
- * and @noting, it is noted now. The hash must not roll within the window: it is
- * of the namespace's master.
+ * How many ms ago @print was noted in @table, if no more than @window; where it
+ * was not, and @noting, it is noted now. The hash must not roll within the
+ * window: it is of the namespace's master.
  */
-stage __u32 look_up(__u64 print, __u32 window, __u64 now, int noting)
+stage __u32 look_up(void *table, __u32 places, __u64 print, __u32 window,
+		    __u64 now, int noting)
 {
 	__u32 ms = now / 1000000, mark = print >> 32, age, oldest_age = 0;
 	struct seen *place, *oldest = NULL;
 	__u32 at, slot = 0;
 
 	for (int i = 0; i < 2; i++) {
-		at = print >> 16 * i & (SEEN_PLACES - 1);
-		place = bpf_map_lookup_elem(&seen, &at);
+		at = print >> 16 * i & (places - 1);
+		place = bpf_map_lookup_elem(table, &at);
 		if (!place)
 			return NEVER_SEEN;
 		for (int j = 0; j < SEEN_SLOTS; j++) {
@@ -68,15 +80,21 @@ stage __u32 look_up(__u64 print, __u32 window, __u64 now, int noting)
 	return NEVER_SEEN;
 }
 
-stage __u32 noted_ago(__u64 print, __u32 window, __u64 now)
-{
-	return look_up(print, window, now, 0);
-}
-
-/* The same; and what was not is noted now. */
+/* Data. */
 stage __u32 seen_ago(__u64 print, __u32 window, __u64 now)
 {
-	return look_up(print, window, now, 1);
+	return look_up(&seen, SEEN_PLACES, print, window, now, 1);
+}
+
+/* An ACK; noted only by the next. */
+stage __u32 noted_ago(__u64 print, __u32 window, __u64 now)
+{
+	return look_up(&vouched, VOUCHED_PLACES, print, window, now, 0);
+}
+
+stage __u32 vouched_ago(__u64 print, __u32 window, __u64 now)
+{
+	return look_up(&vouched, VOUCHED_PLACES, print, window, now, 1);
 }
 
 /* What tells one connection from others; @sort keeps apart what is noted of

@@ -21,7 +21,8 @@ struct bpf_object;
 	X(master)                                                              \
 	X(buckets)                                                             \
 	X(proven)                                                              \
-	X(seen)
+	X(seen)                                                                \
+	X(vouched)
 
 enum shared_map {
 #define X(map) SHARED_##map,

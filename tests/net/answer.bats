@@ -467,6 +467,52 @@ filtered() { # PORT [MORE]
 	strangers server s0
 }
 
+# How many fingerprints a table of them holds.
+prints_in() { # MAP
+	bpftool -j map dump pinned "$(find $PINS -name "$1")" |
+		jq '[.[].formatted.value.slots[] | select(.print != 0)] | length'
+}
+
+@test "the replay filter's table holds nothing but data" {
+	filtered 8031
+	serve 8031
+	local data acks
+	data=$(prints_in seen)
+	acks=$(prints_in vouched)
+	for i in {1..5}; do
+		ask 10.99.0.2 8031 64 plain=1
+	done
+	[ $(($(prints_in vouched) - acks)) = 5 ]
+	[ $(($(prints_in seen) - data)) = 0 ]
+	[ "$(open_as data,end dport=8031)" = served ]
+	[ $(($(prints_in seen) - data)) = 1 ]
+}
+
+@test "one source enters no more data into the replay filter than its rate" {
+	filtered 8032 "limits: {source: {syn: 1}}"
+	serve 8032
+	local data
+	data=$(prints_in seen)
+	before=$(acks ack_repeated)
+	for i in {1..10}; do
+		start "$BATS_TEST_TMPDIR/$i" client "$HERE/handshake.py" \
+			iface=c0 mac="$(mac server s0)" from=10.99.0.77 \
+			to=10.99.0.2 dport=8032 order=data wait=1
+	done
+	all_ended() {
+		[ "$(cat "$BATS_TEST_TMPDIR"/{1..10} | wc -l)" = 10 ]
+	}
+	wait_for all_ended
+	sort "$BATS_TEST_TMPDIR"/{1..10} | uniq -c
+	no grep -q reset "$BATS_TEST_TMPDIR"/{1..10}
+	local repeated
+	repeated=$(($(acks ack_repeated) - before))
+	echo "# dropped: $repeated"
+	[ $repeated -gt 0 ]
+	[ $repeated -lt 10 ]
+	[ $(($(prints_in seen) - data)) = $((10 - repeated)) ]
+}
+
 # What the kernel had no room for was not taken, so it does not come again; what
 # came twice the listener would answer with a reset.
 @test "the replay filter resets nobody" {
