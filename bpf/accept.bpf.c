@@ -26,6 +26,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* Bytes that hold the headers of nearly every segment. */
+#define PULLED 256
 /* An ACK that comes again within this time may meet the first on another CPU:
  * the kernel makes one connection and drops the rest. */
 #define MAKING_MS 200
@@ -533,6 +535,32 @@ stage int is_bare(struct __sk_buff *skb, const struct bytes *bytes)
 	       load64(bytes->data) == ip[0] && load64(bytes->data + 8) == ip[1];
 }
 
+/* Finds the TCP header, all of it at hand; a verdict where it can't. */
+stage enum verdict find_tcp(struct __sk_buff *skb, const struct bytes *bytes,
+			    struct packet *p)
+{
+	enum verdict v;
+	__be16 proto;
+	__u8 *tcp;
+
+	v = parse_link(bytes, p, is_bare(skb, bytes), &proto);
+	if (v)
+		return v;
+	if (proto == be16(ETH_P_IP))
+		v = parse_ipv4(bytes, p);
+	else if (proto == be16(ETH_P_IPV6))
+		v = parse_ipv6(bytes, p);
+	else
+		return V_not_tcp;
+	if (v)
+		return v;
+	tcp = bytes->data + (p->l4 & IPV6_CHAIN_MAX);
+	if (!fits(bytes, tcp, TCP_HEADER) ||
+	    !fits(bytes, tcp, (tcp[12] >> 4) * 4))
+		return V_unparsed_tcp;
+	return UNDECIDED;
+}
+
 SEC("tc")
 int tfoguard_ack(struct __sk_buff *skb)
 {
@@ -542,18 +570,29 @@ int tfoguard_ack(struct __sk_buff *skb)
 	};
 	struct packet p = {};
 	__u64 now = clock_ns();
-	__be16 proto;
+	enum verdict v;
 	__u8 *tcp;
 
-	if (!may_be_answered(0, now) ||
-	    parse_link(&bytes, &p, is_bare(skb, &bytes), &proto))
+	if (!may_be_answered(0, now))
 		return TC_ACT_UNSPEC;
-	if (proto == be16(ETH_P_IP) ? parse_ipv4(&bytes, &p) :
-	    proto == be16(ETH_P_IPV6) ? parse_ipv6(&bytes, &p) : V_not_tcp)
+	v = find_tcp(skb, &bytes, &p);
+	/* A driver may leave headers outside the first buffer. */
+	if ((v == V_unparsed_link || v == V_unparsed_ip ||
+	     v == V_unparsed_tcp) &&
+	    skb->data_end - skb->data < skb->len) {
+		if (bpf_skb_pull_data(skb, skb->len < PULLED ? skb->len :
+							       PULLED))
+			return TC_ACT_UNSPEC;
+		bytes.data = (void *)(long)skb->data;
+		bytes.end = (void *)(long)skb->data_end;
+		p = (struct packet){};
+		v = find_tcp(skb, &bytes, &p);
+	}
+	if (v != UNDECIDED)
 		return TC_ACT_UNSPEC;
 	tcp = bytes.data + (p.l4 & IPV6_CHAIN_MAX);
-	if (!fits(&bytes, tcp, TCP_HEADER) ||
-	    (tcp[13] & TCP_SYN) || !(tcp[13] & (TCP_RST | TCP_ACK)) ||
+	if (!fits(&bytes, tcp, TCP_HEADER) || (tcp[13] & TCP_SYN) ||
+	    !(tcp[13] & (TCP_RST | TCP_ACK)) ||
 	    !may_be_answered(be16(load16(tcp + 2)), now))
 		return TC_ACT_UNSPEC;
 	return accept_ack(skb, p.l3, p.l4, p.family);

@@ -218,6 +218,27 @@ strangers() { # NETNS INTERFACE: where addresses are that no stack has
 	judged answer_plain 2
 }
 
+# As some drivers hand them over.
+@test "an ACK whose headers lie outside the first buffer is taken" {
+	always 8001
+	serve 8001
+	strangers server s0
+	join server s7 client c7
+	local program
+	program=$(at_server tc -j filter show dev s0 ingress |
+		jq 'first(.[].options.prog.id // empty)')
+	bpftool prog pin id "$program" /sys/fs/bpf/acceptor
+	at_server tc qdisc add dev s7 clsact
+	at_server tc filter add dev s7 ingress bpf da object-pinned /sys/fs/bpf/acceptor
+	before=$(acks ack_accepted)
+	run open_as ack,data,end scattered=c7,"$(mac server s7)"
+	ip -n server link del s7
+	rm /sys/fs/bpf/acceptor
+	echo "# $output"
+	[ "$output" = served ]
+	acked ack_accepted 1
+}
+
 # ---- cookies --------------------------------------------------------------
 
 @test "an answered request is granted a cookie that opens the next connection" {

@@ -4,6 +4,7 @@
 
     handshake.py iface=I mac=M from=A to=A dport=N order=WORD,WORD…
                  [timestamps=1] [cookie=HEX] [wait=SECONDS]
+                 [scattered=I,M]
 
 The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
 its FIN, "reset" an RST, "abort" one behind the data, "again" the SYN once more,
@@ -11,11 +12,15 @@ its FIN, "reset" an RST, "abort" one behind the data, "again" the SYN once more,
 what was never sent, "broken" one whose checksum is wrong, "mangled" one whose
 IP header's is, "signed" one with TCP-MD5 that nobody agreed on, "optioned" one
 with an IP option that makes no sense, "garbled" data whose checksum is wrong.
-With a cookie the data are in the SYN too. Prints "served" where the data came
-back, "reset" where an RST did, else "nothing".
+With a cookie the data are in the SYN too. All but the SYN go to another
+interface and MAC with "scattered", where only their Ethernet headers arrive in
+the first buffer. Prints "served" where the data came back, "reset" where an RST
+did, else "nothing".
 """
+import mmap
 import random
 import socket
+import struct
 import sys
 import time
 
@@ -33,8 +38,9 @@ option = dict(word.split("=", 1) for word in sys.argv[1:])
 six = ":" in option["to"]
 sport, dport = random.randint(1024, 65535), int(option["dport"])
 isn = random.getrandbits(32)
-wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-wire.bind((option["iface"], 3))
+heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+heard.bind((option["iface"], 3))
+wire = heard
 
 
 def build(flags, seq, ack=0, data=b"", options=(), check=None, in_ip={}):
@@ -45,6 +51,23 @@ def build(flags, seq, ack=0, data=b"", options=(), check=None, in_ip={}):
         options=list(options), chksum=check) / data)
 
 
+class Scattered:
+    """A ring for sending: the kernel copies no more than the link's header."""
+
+    def __init__(self, iface):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.socket.bind((iface, 3))
+        self.socket.setsockopt(263, 13, struct.pack("4I", 4096, 1, 2048, 2))
+        self.ring = mmap.mmap(self.socket.fileno(), 4096)
+        self.at = 0
+
+    def send(self, frame):
+        self.ring[self.at + 32:self.at + 32 + len(frame)] = frame
+        self.ring[self.at:self.at + 16] = struct.pack("QII", 1, len(frame), 0)
+        self.socket.send(b"")
+        self.at ^= 2048
+
+
 def send(*segment, **more):
     wire.send(build(*segment, **more))
 
@@ -53,9 +76,9 @@ def receive(seconds):
     """The next segment from the server, or None."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        wire.settimeout(left)
+        heard.settimeout(left)
         try:
-            packet = Ether(wire.recv(1 << 16))
+            packet = Ether(heard.recv(1 << 16))
         except socket.timeout:
             return None
         if TCP in packet and (packet[TCP].sport, packet[TCP].dport) == (dport, sport):
@@ -64,6 +87,7 @@ def receive(seconds):
 
 
 def main():
+    global wire
     wait = float(option.get("wait", 2))
     offer = [("MSS", 1400)]
     if "timestamps" in option:
@@ -78,6 +102,9 @@ def main():
     ack = (answer[TCP].seq + 1) % 2**32
     stamps = [("Timestamp", (1001, dict(answer[TCP].options)["Timestamp"][0]))] \
         if "timestamps" in option else []
+    if "scattered" in option:
+        iface, option["mac"] = option["scattered"].split(",")
+        wire = Scattered(iface)
     for word in option["order"].split(","):
         if word == "ack":
             send("A", isn + 1 + len(early), ack, options=stamps)
