@@ -476,6 +476,89 @@ still_answered() { # PORT
 	acked ack_accepted 1
 }
 
+# ---- what is counted, and who counts as proven ----------------------------
+
+# How many sources have proven themselves lately.
+proven() {
+	bpftool -j map dump pinned "$(find $PINS -name proven)" | jq length
+}
+
+@test "an ACK proves its source with timestamps alone, for its MAC is short without" {
+	always 8043
+	serve 8043
+	ip -n server neigh replace 10.99.0.79 dev s0 lladdr 02:00:00:00:00:99
+	local known
+	known=$(proven)
+	[ "$(open_as ack,data,end dport=8043 from=10.99.0.79)" = served ]
+	[ "$(proven)" = "$known" ]
+	[ "$(open_as ack,data,end dport=8043 from=10.99.0.79 timestamps=1)" = served ]
+	[ "$(proven)" = $((known + 1)) ]
+}
+
+@test "nothing that proves no address enters the table of those that did" {
+	always 8044
+	serve 8044
+	local known address=10.99.0.80
+	ip -n server neigh replace $address dev s0 lladdr 02:00:00:00:00:99
+	known=$(proven)
+	before=$(acks ack_refused_pass)
+	for order in pause astray broken reset; do
+		open_as $order dport=8044 from=$address timestamps=1 wait=0.2
+	done
+	acked ack_refused_pass 1
+	run syn dport=8044 from=10.99.0.81
+	run syn dport=8044 from=10.99.0.81 cookie=0011223344556677 data=5
+	[ "$(proven)" = "$known" ]
+}
+
+@test "ACKs without a cookie of ours are dropped beyond a rate, under pressure" {
+	local usual few state
+	always 8041
+	serve 8041
+	strangers server s0
+	# One in a second; the words of struct tuning are of four bytes.
+	usual=$(bpftool -j map dump pinned "$(find $PINS -name tuning)" |
+		jq -r '.[0].value | join(" ")')
+	few=$(awk '{ $49 = "0x01"; $50 = $51 = $52 = "0x00"; print }' <<<"$usual")
+	tune() {
+		bpftool map update pinned "$(find $PINS -name tuning)" \
+			key 0 0 0 0 value $1
+	}
+	tune "$few"
+	for state in 0 255; do
+		before=$(acks ack_refused_drop)
+		bpftool map update pinned "$(find $PINS -name port_states)" \
+			key $((8041 & 255)) $((8041 >> 8)) 0 0 value \
+			$state $state $state $state 255 255 255 255 \
+			0 0 0 0 0 0 0 0
+		run at_client taskset -c 0 "$HERE/handshake.py" iface=c0 \
+			mac="$(mac server s0)" from=10.99.0.77 to=10.99.0.2 \
+			dport=8041 order=astray,astray,astray,astray,astray wait=0.5
+		echo "# $output, dropped: $(($(acks ack_refused_drop) - before))"
+		[ "$output" = reset ]
+		[ $state != 0 ] || acked ack_refused_drop 0
+	done
+	tune "$usual"
+	acked ack_refused_drop 4
+}
+
+@test "an ACK that comes when nothing listens any more is counted" {
+	local listener
+	always 8042
+	serve 8042
+	listener=$(tail -n 1 "$(pids)")
+	strangers server s0
+	before=$(acks ack_no_listener)
+	start "$BATS_TEST_TMPDIR/late" client "$HERE/handshake.py" iface=c0 \
+		mac="$(mac server s0)" from=10.99.0.77 to=10.99.0.2 dport=8042 \
+		order=pause,pause,pause,pause,ack
+	wait_for judged answer_plain 1
+	kill "$listener"
+	wait_for test -s "$BATS_TEST_TMPDIR/late"
+	[ "$(cat "$BATS_TEST_TMPDIR/late")" = reset ]
+	acked ack_no_listener 1
+}
+
 # ---- the replay filter ----------------------------------------------------
 
 filtered() { # PORT [MORE]
