@@ -43,6 +43,10 @@ always() { # PORT...
 teardown() {
 	[ -z "${asleep:-}" ] || kill -CONT "$asleep" # else it would not end
 	stop_all
+	if [ -n "${taken:-}" ]; then
+		unguarded
+		at_server tc qdisc del dev s0 clsact
+	fi
 }
 
 # What became of ACKs, since the namespace was first guarded.
@@ -834,6 +838,92 @@ in_syn='.in_syn == .asked'
 	opened 10.99.0.77 pause
 	judged valid_current 1
 	judged answer_downgraded 1
+}
+
+# ---- the challenge --------------------------------------------------------
+
+# The kernel takes no ACK of an answer: another's filter has our place.
+challenging() { # PORT
+	unguarded
+	at_server tc qdisc add dev s0 clsact
+	at_server tc filter add dev s0 ingress pref 7413 handle 0x7f0 \
+		bpf da bytecode '1,6 0 0 4294967295'
+	cat >"$BATS_TEST_TMPDIR/config.yaml" <<-END
+		ports: [{port: $1, answer: challenge}]
+		pressure: {lo: 0 %, hi: 10 %}
+	END
+	taken=1
+	guarded s0 --port "$1,answer=challenge"
+	mark
+}
+
+under_pressure() { [ "$(half_open "$1")" -gt 32 ]; } # PORT: its lower mark
+
+proved() { # NUMBER: of sources that are known to hold their address
+	local known
+	known=$(bpftool -j map dump pinned "$(find $PINS -name proven)" | jq length)
+	echo "# $known proved their address"
+	[ "$known" = "$1" ]
+}
+
+@test "under a flood challenged clients are served, and returning ones keep 0-RTT" {
+	serve 8119 fastopen=256 backlog=256
+	challenging 8119
+	ip -n client address replace $VICTIM/32 dev lo
+	ask 10.99.0.2 8119 64 from=$VICTIM
+	for i in {1..20}; do
+		[ "$(ask 10.99.0.2 8119 64 plain=1)" = 1-RTT ]
+	done
+	judged challenge 0
+
+	flood 198.18.0.0/15 8119 20000 7
+	wait_for under_pressure 8119
+	sleep 1.5
+	watch returning 8119 4 from=$VICTIM
+	for i in {1..8}; do
+		ip -n client address replace 203.0.113.10$i/32 dev lo
+		for time in first second; do
+			said=$(ask 10.99.0.2 8119 64 plain=1 info=1 from=203.0.113.10$i)
+			echo "# $i, $time: $said"
+			[ "$(jq '.ms < 500' <<<"$said")" = true ]
+		done
+	done
+	ask fd00:99::2 8119 64 plain=1
+	ask fd00:99::2 8119 64 plain=1
+	saw returning ".failed == [] and .asked > 50 and .resent == 0 and $in_syn"
+	# Once each, but for who got one of the few places left, and nobody of
+	# the flood.
+	met=$(($(stats | jq .verdicts.challenge_met.packets) -
+		$(jq .verdicts.challenge_met.packets "$BATS_TEST_TMPDIR/stats-s0")))
+	echo "# $met of 9 were challenged"
+	[ $met -ge 5 ]
+	[ $met -le 9 ]
+	proved $met
+	wait_for test -s "$flood_log"
+	cat "$flood_log"
+}
+
+@test "only the RST that meets a challenge proves an address" {
+	serve 8120 backlog=256
+	challenging 8120
+	strangers server s0
+	flood 198.18.0.0/15 8120 20000 20
+	wait_for under_pressure 8120
+	sleep 1.5
+	try() { # WORD: nearly all of them are challenged
+		for _ in {1..4}; do
+			open_as "$1" dport=8120 wait=0.2 thief=10.99.0.78
+		done
+	}
+	for wrong in reset ack stolen; do
+		try $wrong
+		judged challenge_met 0
+		proved 0
+	done
+	# Once: the next SYN passes.
+	try met
+	judged challenge_met 1
+	proved 1
 }
 
 # ---- unkind states --------------------------------------------------------

@@ -3,7 +3,7 @@
 """Opens a connection by hand, with its first segments in an order of one's own:
 
     handshake.py iface=I mac=M from=A to=A dport=N order=WORD,WORD…
-                 [timestamps=1] [cookie=HEX] [wait=SECONDS]
+                 [timestamps=1] [cookie=HEX] [wait=SECONDS] [thief=A]
                  [scattered=I,M]
 
 The words: "ack" the handshake's ACK, "data" the first segment of data, "end"
@@ -11,7 +11,8 @@ its FIN, "reset" an RST, "abort" one behind the data, "again" the SYN once more,
 "pause" a moment; "both" the ACK and the data in one breath; "astray" an ACK of
 what was never sent, "broken" one whose checksum is wrong, "mangled" one whose
 IP header's is, "signed" one with TCP-MD5 that nobody agreed on, "optioned" one
-with an IP option that makes no sense, "garbled" data whose checksum is wrong.
+with an IP option that makes no sense, "garbled" data whose checksum is wrong;
+"met" the RST that meets a challenge, "stolen" the same from the thief's address.
 With a cookie the data are in the SYN too. All but the SYN go to another
 interface and MAC with "scattered", where only their Ethernet headers arrive in
 the first buffer. Prints "served" where the data came back, "reset" where an RST
@@ -43,9 +44,9 @@ heard.bind((option["iface"], 3))
 wire = heard
 
 
-def build(flags, seq, ack=0, data=b"", options=(), check=None, in_ip={}):
-    ip = (IPv6 if six else IP)(src=option["from"], dst=option["to"],
-                              **in_ip)
+def build(flags, seq, ack=0, data=b"", options=(), check=None, whose="from",
+          in_ip={}):
+    ip = (IPv6 if six else IP)(src=option[whose], dst=option["to"], **in_ip)
     return bytes(Ether(dst=option["mac"], src=OWN_MAC) / ip / TCP(
         sport=sport, dport=dport, flags=flags, seq=seq % 2**32, ack=ack,
         options=list(options), chksum=check) / data)
@@ -121,6 +122,9 @@ def main():
             send("R", isn + 1 + len(early))
         elif word == "abort":
             send("R", isn + 1 + len(DATA))
+        elif word in ("met", "stolen"):
+            send("R", answer[TCP].ack,
+                 whose="thief" if word == "stolen" else "from")
         elif word == "again":
             send("S", isn, data=early, options=offer)
         elif word == "astray":
