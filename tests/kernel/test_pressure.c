@@ -329,6 +329,13 @@ static void expect_all_answered(const struct server *s)
 		       classes[i].pressed);
 }
 
+/* From the first look on valid cookies are looked at too. */
+static void note_pressure(const struct server *s)
+{
+	judge_one(&SYN_TO(s, "mss", 9));
+	assert_true(state_of(s->port).pressed_until > now >> 30);
+}
+
 /* ---- the marks ---- */
 
 static void test_below_the_lower_mark(void **state)
@@ -745,6 +752,66 @@ static void test_none_enters_through_time_wait(void **state)
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(judge_now(&f), V_plain_syn);
 	set_sysctl("tcp_syncookies", "1");
+	close(s.fd);
+}
+
+/* Of one second, and for all that are odd together. */
+static void expect_small_rate(const struct frame *f, enum verdict calm)
+{
+	int passed = 0;
+
+	while (judge_now(f) == calm)
+		assert_in_range(passed++, 0, 200);
+	assert_int_equal(judge_now(f), V_odd_limit);
+	assert_in_range(passed, 100, 110);
+	pass_time(SECOND / 2);
+	while (judge_now(f) == calm)
+		assert_in_range(passed++, 0, 200);
+	assert_in_range(passed, 140, 170);
+	pass_time(10 * SECOND);
+}
+
+/* Repeats of a request that the kernel holds, and what of TCP can't be read. */
+static void test_odd_keeps_to_a_small_rate(void **state)
+{
+	struct server s = serve(0, BACKLOG, 16);
+	struct frame repeat = SYN_TO(&s, "mss", 0);
+	struct frame unparsed = SYN_TO(&s, "mss", 0);
+
+	(void)state;
+	repeat.sport = 40107;
+	unparsed.doff = 4;
+	pass_time(10 * SECOND);
+	inject(&repeat);
+	drain();
+	for (int pressed = 0; pressed < 2; pressed++) {
+		for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+			unparsed.ipv6 = ipv6;
+			if (pressed) {
+				note_pressure(&s);
+				expect_small_rate(&unparsed, V_unparsed_tcp);
+				note_pressure(&s);
+				expect_small_rate(&repeat, V_socket_exists);
+				continue;
+			}
+			for (int i = 0; i < 500; i++) {
+				assert_int_equal(judge_now(&unparsed),
+						 V_unparsed_tcp);
+				assert_int_equal(judge_now(&repeat),
+						 V_socket_exists);
+			}
+		}
+		if (!pressed) {
+			half_open(&s, HI - 1);
+			pass_time(10 * SECOND);
+		}
+	}
+	/* What is for others is theirs, at any rate. */
+	note_pressure(&s);
+	unparsed.ipv6 = false;
+	unparsed.dmac_last = 1;
+	for (int i = 0; i < 500; i++)
+		assert_int_equal(judge_now(&unparsed), V_unparsed_tcp);
 	close(s.fd);
 }
 
@@ -1342,13 +1409,6 @@ static void test_a_hundred_ports(void **state)
 	}
 }
 
-/* From the first look on valid cookies are looked at too. */
-static void note_pressure(const struct server *s)
-{
-	judge_one(&SYN_TO(s, "mss", 9));
-	assert_true(state_of(s->port).pressed_until > now >> 30);
-}
-
 /* One source can't park all of the Fast Open queue; alone it may use it. */
 static void test_tfo_budget(void **state)
 {
@@ -1514,6 +1574,7 @@ int main(void)
 		cmocka_unit_test(test_never_with_full_accept_queue),
 		cmocka_unit_test(test_never_for_a_socket_that_exists),
 		cmocka_unit_test(test_none_enters_through_time_wait),
+		cmocka_unit_test(test_odd_keeps_to_a_small_rate),
 		cmocka_unit_test(test_never_for_others),
 		cmocka_unit_test(test_always),
 		cmocka_unit_test(test_offer_follows_sysctls),
