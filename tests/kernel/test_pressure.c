@@ -675,6 +675,42 @@ static void test_never_where_peers_are_near(void **state)
 	}
 }
 
+#define TCP_AO_ADD_KEY_OPT 38
+
+/* linux/tcp.h since 6.7 */
+struct ao_key {
+	struct sockaddr_storage peer;
+	char algorithm[64];
+	__s32 ifindex;
+	__u32 flags;
+	__u16 reserved;
+	__u8 prefix, sndid, rcvid, maclen, keyflags, keylen, key[80];
+} __attribute__((aligned(8)));
+
+static void test_never_for_ao(void **state)
+{
+	struct server s = serve(0, BACKLOG, 16);
+	struct sockaddr_in6 peer = { .sin6_family = AF_INET6 };
+	struct ao_key ao = { .algorithm = "hmac(sha1)",
+			     .prefix = 128,
+			     .sndid = 1,
+			     .rcvid = 1,
+			     .keylen = 3,
+			     .key = "key" };
+
+	(void)state;
+	inet_pton(AF_INET6, "fd00:77::1", &peer.sin6_addr);
+	memcpy(&ao.peer, &peer, sizeof(peer));
+	half_open(&s, HI);
+	expect_all_answered(&s);
+	if (setsockopt(s.fd, IPPROTO_TCP, TCP_AO_ADD_KEY_OPT, &ao,
+		       sizeof(ao)) &&
+	    errno == ENOPROTOOPT)
+		skip(); /* this kernel has no TCP-AO */
+	expect_never_answered(&s);
+	close(s.fd);
+}
+
 static void test_never_with_full_accept_queue(void **state)
 {
 	struct server s = serve(0, 4, 16);
@@ -1571,6 +1607,7 @@ int main(void)
 		cmocka_unit_test(test_never_for_mptcp),
 		cmocka_unit_test(test_never_for_signatures),
 		cmocka_unit_test(test_never_where_peers_are_near),
+		cmocka_unit_test(test_never_for_ao),
 		cmocka_unit_test(test_never_with_full_accept_queue),
 		cmocka_unit_test(test_never_for_a_socket_that_exists),
 		cmocka_unit_test(test_none_enters_through_time_wait),
