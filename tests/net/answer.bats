@@ -99,8 +99,9 @@ pair() { # [OPTION=VALUE]...
 	serve 9001 fastopen=64 info=1 "$@"
 }
 
-each_way() {
-	for address in 10.99.0.2 fd00:99::2; do
+each_way() { # [ADDRESS]...
+	[ $# -gt 0 ] || set -- 10.99.0.2 fd00:99::2
+	for address in "$@"; do
 		for way in "" plain=1 "plain=1 defer=1"; do
 			same_as_the_kernels $address $way
 		done
@@ -117,6 +118,23 @@ each_way() {
 	at_client sysctl -qw net.ipv4.tcp_timestamps=0
 	each_way
 	at_client sysctl -qw net.ipv4.tcp_timestamps=1
+}
+
+each_way_and_timestamps() { # [ADDRESS]...
+	each_way "$@"
+	at_client sysctl -qw net.ipv4.tcp_timestamps=0
+	each_way "$@"
+	at_client sysctl -qw net.ipv4.tcp_timestamps=1
+}
+
+@test "a connection is the kernel's own, to a reuseport group" {
+	pair group=4
+	each_way_and_timestamps
+}
+
+@test "a connection is the kernel's own, to a listener for IPv4 alone" {
+	pair ipv4=1
+	each_way_and_timestamps 10.99.0.2
 }
 
 @test "a connection is the kernel's own, whatever sysctls forbid" {

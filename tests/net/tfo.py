@@ -3,10 +3,10 @@
 """A server and a client that use TCP Fast Open.
 
 tfo.py serve PORT [fastopen=N] [key=HEX] [digest=1] [info=1] [backlog=N]
-             [group=N] [rcvbuf=N] [mptcp=1]
+             [group=N] [rcvbuf=N] [mptcp=1] [ipv4=1]
     Sends back what each connection brings, or its SHA-256; first, with info=1,
-    a line that says what its end knows of the connection. IPv4 and IPv6; a
-    group of so many listeners shares the port.
+    a line that says what its end knows of the connection. IPv4 and IPv6, or IPv4
+    alone; a group of so many listeners shares the port.
 tfo.py ask ADDRESS PORT [BYTES] [info=1] [WAY]...
     Sends that many bytes (64) with MSG_FASTOPEN and wants them back. Prints
     "0-RTT" where the server took data from the SYN, else "1-RTT"; with info=1
@@ -64,15 +64,18 @@ def answer(connection, option):
 
 
 def listen(port, option):
-    s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM,
+    ipv4 = "ipv4" in option
+    s = socket.socket(socket.AF_INET if ipv4 else socket.AF_INET6,
+                      socket.SOCK_STREAM,
                       socket.IPPROTO_MPTCP if "mptcp" in option else 0)
-    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    if not ipv4:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if "group" in option:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if "rcvbuf" in option:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(option["rcvbuf"]))
-    s.bind(("::", int(port)))
+    s.bind(("" if ipv4 else "::", int(port)))
     if "fastopen" in option:
         queue = int(option["fastopen"])
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, queue)
