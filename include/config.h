@@ -275,7 +275,8 @@ struct guard_record {
 	struct settings settings;
 	char alone_because[128]; /* why it is not chained */
 	char silent_because[48]; /* why it does not answer; empty where it does */
-	__u8 reserved[11]; /* zero */
+	__u8 unsent; /* answers would not arrive at a veth's other end */
+	__u8 reserved[10]; /* zero */
 };
 
 /* X(mode, meaning) */

@@ -182,12 +182,20 @@ int acceptor_attach(struct acceptor *a, const struct interface *iface,
 	return err;
 }
 
-bool acceptor_is_on(const struct interface *iface)
+int acceptor_is_on(const struct tables *t)
 {
-	for (size_t i = 0; i < iface->tables.n_rows; i++)
-		if (!tc_is_attached(iface->tables.rows[i].link.ifindex))
-			return false;
-	return true;
+	int all = 1, on;
+
+	for (size_t i = 0; i < t->n_rows; i++) {
+		if (!t->rows[i].link.ifindex)
+			continue; /* withheld */
+		on = tc_is_attached(t->rows[i].link.ifindex);
+		if (!on)
+			return 0;
+		if (on < 0)
+			all = on;
+	}
+	return all;
 }
 
 void acceptor_withhold(struct tables *t)
@@ -197,7 +205,7 @@ void acceptor_withhold(struct tables *t)
 	for (size_t i = 0; i < t->n_rows; i++) {
 		struct link_row row = t->rows[i];
 
-		if (!tc_is_attached(row.link.ifindex)) {
+		if (tc_is_attached(row.link.ifindex) <= 0) {
 			if (row.key.tag[0])
 				continue;
 			/* The untagged one stays, as no device's. */
@@ -252,7 +260,7 @@ void acceptor_forget(const struct interface *iface)
 		unsigned int ifindex = iface->tables.rows[i].link.ifindex;
 
 		/* Who made the qdisc is not known any more: it stays. */
-		if (tc_is_attached(ifindex))
+		if (tc_is_attached(ifindex) > 0)
 			tc_detach(ifindex, false);
 	}
 }

@@ -32,8 +32,9 @@ void acceptor_close(struct acceptor *);
 int acceptor_attach(struct acceptor *, const struct interface *iface,
 		    char why[WHY_SILENT_MAX]);
 
-/* Whether each device of @iface has it. */
-bool acceptor_is_on(const struct interface *iface);
+/* 1: each device of the tables has it; 0: one has not; negative errno where that
+ * can't be told, as of a device that has gone. */
+int acceptor_is_on(const struct tables *);
 
 /* Takes out of the tables what is for a device that has it not: nothing there
  * is ours, so that nothing there is answered. */

@@ -12,6 +12,7 @@
 #include "guard.h"
 #include "keytext.h"
 #include "output.h"
+#include "pressure.h"
 
 struct arguments {
 	struct output output;
@@ -68,6 +69,54 @@ static void format_time(__u64 when, char text[32])
 	strftime(text, 32, "%Y-%m-%d %H:%M:%S %z", &tm);
 }
 
+static bool is_guarded(__u16 port, void *arg)
+{
+	const __u32 *ifindex = arg;
+	struct port_policy policy;
+
+	return !guard_port(*ifindex, port, &policy) &&
+	       policy.mode != PORT_unguarded;
+}
+
+/* Adds what has become of answers that the guard could give. */
+static void add_lost_answers(const struct guard_status *s, json_t *list)
+{
+	__u32 ifindex = s->record.ifindex;
+	struct pressure *ports = NULL;
+	char text[128];
+	size_t n = 0;
+
+	switch (guard_answers(s)) {
+	case ANSWERS_FINE:
+		break;
+	case ANSWERS_UNSENT:
+		json_array_append_new(
+			list, json_string("ANSWERS ARE LOST: the other end of "
+					  "the veth runs no XDP program any "
+					  "more; attach again"));
+		break;
+	case ANSWERS_UNHEARD:
+		json_array_append_new(
+			list, json_string("WHO IS ANSWERED IS RESET: the tc "
+					  "program that takes the ACKs was "
+					  "removed; attach again"));
+		break;
+	}
+	if (!s->record.settings.can_answer ||
+	    pressure_read(is_guarded, &ifindex, &ports, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!ports[i].stopped)
+			continue;
+		snprintf(text, sizeof(text),
+			 "answers to port %u have stopped for a while: their "
+			 "ACKs were refused behind the guard",
+			 ports[i].port);
+		json_array_append_new(list, json_string(text));
+	}
+	free(ports);
+}
+
 /* What this guard does not do here, one sentence each. */
 static json_t *limits_json(const struct guard_status *s)
 {
@@ -116,6 +165,7 @@ static json_t *limits_json(const struct guard_status *s)
 					  "(fastopen_no_cookie): forged cookies "
 					  "are counted as data_accepted and left "
 					  "to the kernel"));
+	add_lost_answers(s, list);
 	return list;
 }
 

@@ -747,6 +747,22 @@ static bool check_guard_outdated(const struct survey *s,
 /* The tc program's place; user/tc.c. */
 #define FREE_PLACE "tc filter del dev %s ingress pref 7413 && "
 
+static void advise_other_end(const struct surveyed_interface *i,
+			     struct finding *f)
+{
+	if (i->ports_fit)
+		advise(f, "attach in generic mode, unguarded for an instant: "
+			  "`tfoguard detach %s && tfoguard attach %s -m skb%s%s`; "
+			  "or, faster, have any XDP program at the other end "
+			  "(of a container: on its host) and attach again",
+		       name_of(i), name_of(i),
+		       i->guard.record.settings.observe ? " --observe" : "",
+		       i->ports);
+	else
+		advise(f, "detach it and attach it in generic mode (-m skb), "
+			  "with the ports of now");
+}
+
 static void advise_voice(const struct surveyed_interface *i, struct finding *f)
 {
 	const char *why = i->guard.record.silent_because;
@@ -758,6 +774,8 @@ static void advise_voice(const struct surveyed_interface *i, struct finding *f)
 			  "interface");
 	else if (strstr(why, "Linux"))
 		advise(f, "boot Linux 6.9 or newer");
+	else if (i->guard.record.unsent && !i->sends_back)
+		advise_other_end(i, f);
 	else {
 		if (strstr(why, strerror(EEXIST)) && i->link.tables.n_rows &&
 		    if_indextoname(i->link.tables.rows[0].link.ifindex, l3_name))
@@ -784,6 +802,35 @@ static bool check_guard_silent(const struct survey *s,
 		      "kernel's SYN queue fills, and Fast Open ends",
 		   name_of(i), r->silent_because[0] ? ", since " : "",
 		   r->silent_because);
+}
+
+static bool check_answers_unsent(const struct survey *s,
+				 const struct surveyed_interface *i,
+				 struct finding *f)
+{
+	(void)s;
+	if (!i->guarded || i->answers != ANSWERS_UNSENT)
+		return false;
+	advise_attach(f, "have a program there again, or attach again, which "
+			 "leaves SYNs under pressure to the kernel", "", i,
+		      true);
+	return say(f, "what the guard of %s answers is lost, since the other "
+		      "end of the veth runs no XDP program any more: under a "
+		      "flood new clients are not served",
+		   name_of(i));
+}
+
+static bool check_answers_unheard(const struct survey *s,
+				  const struct surveyed_interface *i,
+				  struct finding *f)
+{
+	(void)s;
+	if (!i->guarded || i->answers != ANSWERS_UNHEARD)
+		return false;
+	advise_attach(f, "attach again, which puts it back", "", i, true);
+	return say(f, "something removed the tc program that takes the ACKs of "
+		      "the answers of %s: whoever is answered is reset",
+		   name_of(i));
 }
 
 static bool check_limits_drop(const struct survey *s,
@@ -958,7 +1005,8 @@ static bool check_generic_mode(const struct survey *s,
 {
 	(void)s;
 	if (is_gone(i) || !is_held(i) || has_no_native_xdp(i) ||
-	    !i->features_known || i->guard.record.attach_mode != ATTACH_skb)
+	    !i->features_known || !i->sends_back ||
+	    i->guard.record.attach_mode != ATTACH_skb)
 		return false;
 	if (i->ports_fit)
 		advise(f, "attach it in the driver, unguarded for an instant: "

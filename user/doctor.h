@@ -57,6 +57,8 @@ enum severity {
 	X(guard_not_held, broken)                                              \
 	X(guard_outdated, limited)                                             \
 	X(guard_silent, limited)                                               \
+	X(answers_unsent, broken)                                              \
+	X(answers_unheard, broken)                                             \
 	X(limits_drop, limited)                                                \
 	X(unknown_link, limited)                                               \
 	X(listener_on_upper_device, limited)                                   \

@@ -283,6 +283,12 @@ static int write_record(const struct program *program,
 	return bpf_map_update_elem(fd, &zero, record, BPF_ANY) ? -errno : 0;
 }
 
+/* In generic mode it is sent as by the stack. */
+static bool is_unsent(unsigned int mode, const struct interface *iface)
+{
+	return mode != ATTACH_skb && !interface_sends_back(iface);
+}
+
 /* What one attach works with. */
 struct attachment {
 	struct hook hook;
@@ -352,7 +358,7 @@ static int open_program(struct attachment *a, bool chained, struct fault *f)
 	a->config.settings.may_resize = !chained;
 	a->config.settings.can_answer = a->acceptor.skel != NULL;
 	a->config.settings.can_challenge =
-		!a->config.settings.vlans_hidden &&
+		!a->config.settings.vlans_hidden && !a->record.unsent &&
 		any_challenges(a->config.ports);
 	a->record.settings = a->config.settings;
 	return program_open(&a->program, &a->config, &a->maps, f);
@@ -393,6 +399,11 @@ static int start_acceptor(struct attachment *a, const struct interface *iface,
 
 	if (iface->vlans_hidden) {
 		snprintf(why, WHY_SILENT_MAX, "the device strips VLAN tags");
+		return 0;
+	}
+	if (a->record.unsent && acceptor_possible(why)) {
+		snprintf(why, WHY_SILENT_MAX,
+			 "the veth's other end runs no XDP program");
 		return 0;
 	}
 	err = acceptor_open(&a->acceptor, a->maps.shared, why);
@@ -668,6 +679,7 @@ static int attach(const struct guard_request *request, struct interface *iface,
 			    .attach_mode = (__u8)request->mode,
 			    .attached_at = now,
 			    .loaded_at = now,
+			    .unsent = is_unsent(request->mode, iface),
 			    .settings = settings },
 	};
 	snprintf(a.record.ifname, sizeof(a.record.ifname), "%s", iface->name);
@@ -1046,6 +1058,32 @@ int guard_tables(unsigned int ifindex, struct tables *tables)
 	return err;
 }
 
+enum guard_answers guard_answers(const struct guard_status *status)
+{
+	const struct guard_record *record = &status->record;
+	enum guard_answers answers = ANSWERS_FINE;
+	struct interface iface;
+	struct tables tables;
+	bool unsent;
+
+	if (!status->held || !status->ifname[0] ||
+	    (!record->settings.can_answer && !record->settings.can_challenge))
+		return ANSWERS_FINE;
+	if (interface_read(status->ifname, &iface))
+		return ANSWERS_FINE; /* it has gone */
+	unsent = is_unsent(record->attach_mode, &iface);
+	interface_free(&iface);
+	if (unsent)
+		return ANSWERS_UNSENT;
+	if (!record->settings.can_answer)
+		return ANSWERS_FINE; /* a challenge has no ACK */
+	if (!guard_tables(record->ifindex, &tables) &&
+	    !acceptor_is_on(&tables))
+		answers = ANSWERS_UNHEARD;
+	tables_free(&tables);
+	return answers;
+}
+
 /* Devices that are new get what takes the ACKs before the tables say that they
  * are ours; where they can't have it, the tables must not say so. */
 static int extend_acceptor(struct interface *iface, struct fault *f)
@@ -1055,7 +1093,7 @@ static int extend_acceptor(struct interface *iface, struct fault *f)
 	struct shared shared;
 	int err;
 
-	if (acceptor_is_on(iface))
+	if (acceptor_is_on(&iface->tables) > 0)
 		return 0;
 	err = shared_open(&shared);
 	if (err)
@@ -1089,6 +1127,11 @@ static int check_settings(const struct guard_record *record,
 		what = iface->vlans_hidden ?
 			       "VLAN tags are stripped before XDP now" :
 			       "VLAN tags are no longer stripped before XDP";
+	else if (is_unsent(record->attach_mode, iface) != record->unsent)
+		what = record->unsent ?
+			       "the other end of the veth takes answers now" :
+			       "the other end of the veth takes no answers any "
+			       "more";
 	else if (take_data >= 0 && settings->routes_take_data != take_data)
 		what = take_data ? "a route takes data without a cookie now" :
 				   "no route takes data without a cookie "

@@ -52,6 +52,14 @@ int guard_each(const char *ifname,
 	       void (*visit)(const struct guard_status *, void *arg), void *arg,
 	       struct fault *);
 
+/* What becomes of the answers of a guard that gives them. */
+enum guard_answers {
+	ANSWERS_FINE, /* or it gives none */
+	ANSWERS_UNSENT, /* they don't arrive at its veth's other end */
+	ANSWERS_UNHEARD, /* what takes their ACKs is gone: they are reset */
+};
+enum guard_answers guard_answers(const struct guard_status *);
+
 /*
  * Writes the tables of an attached guard again (user/tables.h), for when an
  * address, a MAC, a VLAN, a master or the name has changed; the program stays.

@@ -21,12 +21,14 @@
 #include "locals.h"
 #include "netlink.h"
 
+#define VETH_MTU_MAX 65535 /* ETH_MAX_MTU, which nothing bounds */
+
 /* One link of the namespace, as much as the table needs. */
 struct device {
 	__u32 ifindex;
 	char name[16];
 	__u16 type;
-	__u32 mtu;
+	__u32 mtu, mtu_max;
 	__u32 master;
 	__u32 below; /* IFLA_LINK, in this namespace */
 	__u64 mac; /* as in struct link */
@@ -103,6 +105,9 @@ static int read_device(const struct nlmsghdr *nlh, void *arg)
 			break;
 		case IFLA_MTU:
 			d->mtu = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_MAX_MTU:
+			d->mtu_max = mnl_attr_get_u32(attr);
 			break;
 		case IFLA_MASTER:
 			d->master = mnl_attr_get_u32(attr);
@@ -239,6 +244,7 @@ int interface_read(const char *name, struct interface *iface)
 	snprintf(iface->name, sizeof(iface->name), "%s", d->name);
 	iface->type = d->type;
 	iface->mtu = d->mtu;
+	iface->mtu_max = d->mtu_max;
 	err = add_rows(&iface->tables, &all, d, 0) ?:
 	      locals_read(&iface->tables);
 	iface->vlans_hidden = iface->tables.n_rows > 1 &&
@@ -297,6 +303,16 @@ void interface_driver(const char *name, char driver[32])
 	driver[0] = '\0';
 	if (ethtool(name, &info) == 0)
 		snprintf(driver, 32, "%s", info.driver);
+}
+
+/* A program at the other end bounds the MTU of this one: veth_xdp_set(). No
+ * more can be seen of it from here. */
+bool interface_sends_back(const struct interface *iface)
+{
+	char driver[32];
+
+	interface_driver(iface->name, driver);
+	return strcmp(driver, "veth") || iface->mtu_max != VETH_MTU_MAX;
 }
 
 bool interface_has_any_mac(const struct interface *iface)

@@ -14,6 +14,7 @@ struct interface {
 	char name[16];
 	__u16 type; /* ARPHRD_ */
 	__u32 mtu;
+	__u32 mtu_max; /* of the device as it is now; 0: unknown */
 	/* VLAN devices exist on it, and its driver takes the tags off before
 	 * XDP sees the frame. */
 	bool vlans_hidden;
@@ -35,6 +36,13 @@ bool interface_has_any_mac(const struct interface *);
 
 /* Whether the driver strips VLAN tags ("rx-vlan-offload" of ethtool -k). */
 bool interface_strips_vlans(const char *name);
+
+/*
+ * Whether what a native program sends back (XDP_TX) arrives. From a veth it does
+ * only where a program runs at the other end: else veth_xdp_flush() wakes
+ * nobody, or veth_xdp_xmit() drops it.
+ */
+bool interface_sends_back(const struct interface *);
 
 /* The driver's name ("veth", "virtio_net"); empty where it tells none. */
 void interface_driver(const char *name, char driver[32]);

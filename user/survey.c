@@ -219,6 +219,7 @@ static void read_interface(struct surveyed_interface *i, const char *name)
 	interface_driver(name, i->driver);
 	i->features_known = netdev_xdp_features(i->link.ifindex,
 						&i->xdp_features) == 0;
+	i->sends_back = interface_sends_back(&i->link);
 	hook.ifindex = i->link.ifindex;
 	if (hook_holder(&hook, &i->holder, i->holder_name, &i->holder_id))
 		i->holder = HOOK_FREE;
@@ -251,6 +252,7 @@ static void add_guard(const struct guard_status *status, void *arg)
 		return;
 	i->guarded = true;
 	i->guard = *status;
+	i->answers = guard_answers(status);
 	read_ports(i);
 	i->tables_known = guard_tables(status->record.ifindex, &i->tables) == 0;
 	if (status->ifname[0])

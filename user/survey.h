@@ -45,11 +45,13 @@ struct surveyed_interface {
 	char driver[32];
 	bool features_known;
 	__u64 xdp_features;
+	bool sends_back; /* what a native program answers arrives */
 	enum hook_holder holder;
 	char holder_name[16];
 	unsigned int holder_id;
 	bool guarded; /* a guard is pinned: then */
 	struct guard_status guard;
+	enum guard_answers answers;
 	bool tables_known;
 	struct tables tables; /* that the guard goes by; link.tables is of now */
 	/* Its ports as options of attach; ports_fit is false where they are too

@@ -73,12 +73,13 @@ int tc_attach(unsigned int ifindex, int prog_fd, bool *made_qdisc)
 	return err;
 }
 
-bool tc_is_attached(unsigned int ifindex)
+int tc_is_attached(unsigned int ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS);
+	int ours = is_ours(&hook);
 
-	return is_ours(&hook) == 1;
+	return ours == -ENOENT ? 0 : ours;
 }
 
 static int count_filter(const struct nlmsghdr *nlh, void *arg)

@@ -12,8 +12,9 @@
  */
 int tc_attach(unsigned int ifindex, int prog_fd, bool *made_qdisc);
 
-/* Whether one of ours is there. */
-bool tc_is_attached(unsigned int ifindex);
+/* 1: one of ours is there; 0: none is; negative errno where that can't be
+ * told, as without CAP_SYS_ADMIN. */
+int tc_is_attached(unsigned int ifindex);
 
 /* Takes it off, and the qdisc if @remove_qdisc and it is empty then. Fine where
  * nothing is there any more. */

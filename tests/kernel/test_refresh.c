@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sys/wait.h>
@@ -30,6 +32,21 @@ static void run(const char *command)
 	}
 	if (waitpid(pid, &status, 0) != pid || status)
 		fail_msg("failed: %s", command);
+}
+
+/* Whether c0 has a program; without, a veth delivers no answers to it. */
+static void run_at_other_end(bool on)
+{
+	const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", pass, 2, NULL);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_xdp_attach((int)if_nametoindex("c0"),
+					on ? fd : -1, 0, NULL), 0);
+	close(fd);
 }
 
 static struct tables_difference drift(const char *ifname)
@@ -79,10 +96,11 @@ static int set_up(void **state)
 
 	(void)state;
 	ports_guard_all(ports);
-	/* No address but what the test adds. */
+	/* No address but what the test adds; c0 takes answers. */
 	run("ip link add s0 type veth peer name c0 && "
 	    "ip link set s0 addrgenmode none up && "
 	    "ip link set c0 addrgenmode none up && ip addr add 192.0.2.1/24 dev s0");
+	run_at_other_end(true);
 	if (guard_attach(&request, &f))
 		fail_msg("%s", f.why);
 	return 0;
@@ -150,6 +168,19 @@ static void test_acceptors(void **state)
 	refresh("s0");
 	assert_int_equal(said(ON("s0")), 0);
 	run("ip link del br0");
+}
+
+/* The program was loaded to answer, or not to: only another can make it good. */
+static void test_other_end(void **state)
+{
+	struct fault f = { 0 };
+
+	(void)state;
+	refresh("s0");
+	run_at_other_end(false);
+	assert_int_equal(guard_refresh("s0", &f), -ESTALE);
+	run_at_other_end(true);
+	refresh("s0");
 }
 
 /* A device that can't take them gets no answers. */
@@ -225,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_acceptors),
+		cmocka_unit_test(test_other_end),
 		cmocka_unit_test(test_refused_acceptor),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_stale_vlan),

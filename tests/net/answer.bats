@@ -28,11 +28,6 @@ setup() {
 	forget_cookies
 }
 
-# A veth delivers what XDP sends back only where its peer has a program too.
-hear_answers() { # INTERFACE
-	ip -n client link set "$1" xdp obj "$BUILT/tests/vm/counter.bpf.o" sec xdp
-}
-
 always() { # PORT...
 	local ports=()
 	for port in "$@"; do ports+=(--port "$port,answer=always"); done
@@ -66,6 +61,22 @@ acked() { # NAME NUMBER: since the count was noted in $before
 		echo "# $1 rose by $(($(acks "$1") - before)), not by $2"
 		return 1
 	}
+}
+
+@test "a veth whose other end would take no answer gives none" {
+	serve 8090 fastopen=64
+	serve 8091 fastopen=64
+	ip -n client link set c1 xdp off
+	guard s1 --port 8090,answer=always --port 8091,answer=challenge
+	mark s1
+	[ "$(ask 10.99.1.2 8090 64 plain=1)" = 1-RTT ]
+	[ "$(ask 10.99.1.2 8091 64 plain=1)" = 1-RTT ]
+	judged plain_syn 2 s1
+	hear_answers c1
+	guard s1 --port 8090,answer=always
+	mark s1
+	[ "$(ask 10.99.1.2 8090 64 plain=1)" = 1-RTT ]
+	judged answer_plain 1 s1
 }
 
 # ---- connections ----------------------------------------------------------

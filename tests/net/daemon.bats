@@ -14,6 +14,7 @@ RELOADS=${RELOADS:-20}
 setup() {
 	find_tfoguard
 	make_world
+	hear_answers c0
 	forget_cookies
 }
 

@@ -38,6 +38,7 @@ setup() {
 	ip -n "$client" address add 192.0.2.2/24 dev c0
 	ip -n "$server" link set s0 addrgenmode none up
 	ip -n "$client" link set c0 addrgenmode none up
+	hear_answers
 	at_server sysctl -qw net.ipv4.tcp_fastopen=3
 	at_server sysctl -qw net.ipv4.tcp_fastopen_key=$KEY
 	serve 443 fastopen=16
@@ -53,6 +54,13 @@ teardown() {
 # "ip netns exec" would hide bpffs.
 at_server() { nsenter --net="/run/netns/$server" "$@"; }
 guard() { at_server tfoguard attach s0 "$@"; }
+
+# A veth delivers what XDP sends back only where its other end has a program.
+hear_answers() {
+	ip -n "$client" link set c0 xdp obj \
+		"$HERE/../../build/tests/vm/counter.bpf.o" sec xdp
+}
+miss_answers() { ip -n "$client" link set c0 xdp off; }
 at_client() { nsenter --net="/run/netns/$client" "$@"; }
 
 serve() { # PORT [OPTION=VALUE]...
@@ -363,9 +371,11 @@ for i in range(2): socket.create_connection(("192.0.2.1", 443))'
 	END
 	present answers_stopped limited
 	says answers_stopped "port 443"
+	limits | grep -q "answers to port 443 have stopped"
 	# "answers begin again by themselves"
 	sleep 4
 	absent answers_stopped
+	if limits | grep -q "have stopped"; then return 1; fi
 }
 
 nat_chain() { # HOOK
@@ -676,6 +686,60 @@ pins() { echo /sys/fs/bpf/tfoguard/*; }
 	follow guard_silent
 	absent guard_silent s0
 	[ "$(at_server tfoguard status -j s0 | jq -r '.ports[].answer')" = always ]
+}
+
+limits() { at_server tfoguard status -j s0 | jq -r '.limits[]'; }
+
+@test "guard_silent: the veth's other end runs no XDP program" {
+	miss_answers
+	guard --port 443,answer=always
+	present guard_silent limited s0
+	says guard_silent "since the veth's other end runs no XDP program"
+	limits | grep -q "other end runs no XDP"
+	follow guard_silent
+	absent guard_silent s0
+	absent generic_mode s0
+	at_server tfoguard status -j s0 |
+		jq -e '.attach_mode == "skb" and .ports[0].answer == "always"'
+	hear_answers
+	present generic_mode limited s0
+	follow generic_mode
+	absent guard_silent s0
+}
+
+@test "guard_silent: the other end has a program since" {
+	miss_answers
+	guard
+	present guard_silent limited s0
+	hear_answers
+	present guard_silent limited s0
+	follow guard_silent
+	absent guard_silent s0
+	at_server tfoguard status -j s0 | jq -e '.attach_mode == "native"'
+}
+
+@test "answers_unsent: the other end has none any more" {
+	guard
+	absent answers_unsent s0
+	miss_answers
+	present answers_unsent broken s0
+	limits | grep -q "ANSWERS ARE LOST"
+	follow answers_unsent
+	absent answers_unsent s0
+	if limits | grep -q "ANSWERS ARE LOST"; then return 1; fi
+	present guard_silent limited s0
+}
+
+@test "answers_unheard" {
+	guard --port 443,answer=always
+	# Whether it is there takes CAP_SYS_ADMIN to tell.
+	run at_server setpriv --bounding-set -sys_admin tfoguard doctor -j
+	lacks answers_unheard
+	provoke answers_unheard broken tc qdisc del dev s0 clsact
+	at_server tc qdisc del dev s0 clsact
+	limits | grep -q "WHO IS ANSWERED IS RESET"
+	guard
+	if limits | grep -q "WHO IS ANSWERED"; then return 1; fi
 }
 
 @test "limits_drop" {

@@ -79,6 +79,7 @@ is_told() {
 }
 
 @test "an exchange that lacks memory leaves the guard, and its answers" {
+	hear_answers c0
 	serve 8080 fastopen=16
 	before=$(state_of server)
 	guard s0
@@ -104,6 +105,7 @@ is_told() {
 # The filter that takes the ACKs is known by its name, which libbpf leaves away
 # where its probe for names failed.
 @test "a program that libbpf would load without a name is not attached" {
+	hear_answers c0
 	local unnamed=0
 	before=$(state_of server)
 	for n in 4 5 6; do
@@ -177,6 +179,7 @@ is_told() {
 
 # What was pinned goes with it, so the guard goes; its filter has no pin.
 @test "bpffs unmounted: no guard any more, which all say, and the next one heals" {
+	hear_answers c0
 	serve 8080 fastopen=16
 	guard s0
 	served 10.99.0.2 8080
@@ -392,6 +395,7 @@ at() { FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 at_server faketime -
 
 # There the clock that programs go by is another than the program's.
 @test "detach in a time namespace ends" {
+	hear_answers c0
 	serve 8080 fastopen=16
 	guard s0 --port 8080,answer=always
 	syn dport=8080 wait=0.1 >/dev/null

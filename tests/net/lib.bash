@@ -48,6 +48,12 @@ join() { # NETNS INTERFACE NETNS INTERFACE
 	done
 }
 
+# A veth delivers what XDP sends back only where its other end has a program.
+hear_answers() { # INTERFACE
+	ip -n client link set "$1" xdp obj \
+		"$HERE/../../build/tests/vm/counter.bpf.o" sec xdp
+}
+
 address() { # NETNS INTERFACE ADDRESS...
 	local a
 	for a in "${@:3}"; do
