@@ -85,6 +85,25 @@ has() { # MEMBERS AS A JSON LIST; JSON on standard input
 	done
 }
 
+# The options of each command; -j and -p, which all have, stand below.
+@test "the man page's synopsis has each command's options" {
+	local page=$HERE/../../user/man/tfoguard.8.scd.in
+	sed -n '/^# SYNOPSIS/,/^# DESCRIPTION/p' "$page" | tr -d '\\' >synopsis
+	for command in attach detach run status stats metrics explain cookie key \
+		allow block check doctor version; do
+		grep -E "^\*tfoguard ([a-z]+\*\|\*)?$command\*" synopsis >lines
+		tfoguard $command --usage | grep -oE -- '\[?--[a-z.-]+|-[a-z] [A-Z]' |
+			tr -d '[' | cut -d' ' -f1 | sort -u |
+			grep -vxE -- '--(json|pretty|help|usage|config|mode|interface|file)|-k' >options || :
+		while read -r option; do
+			grep -qF -- "*$option*" lines || {
+				echo "# $command: $option"
+				return 1
+			}
+		done <options
+	done
+}
+
 @test "status: all that a port can be told" {
 	at_server tfoguard attach s0 -c <(cat <<-END
 		defaults: {mode: unguarded}
@@ -377,6 +396,18 @@ explained_well() { # JSON LINES
 	END
 	[ "$(explain --port 8080,forged=drop | jq -c '[.verdict, .action, has("out")]')" = \
 		'["forged_drop","drop",false]' ]
+}
+
+@test "explain --pressure: what proves nothing is answered" {
+	varied
+	[ "$(explain --key $KEY | jq -r .action | xargs)" = \
+		"pass pass pass strip strip strip strip strip" ]
+	[ "$(explain --key $KEY --pressure | jq -r .verdict | xargs)" = \
+		"answer_plain answer_request valid_current answer_forged answer_forged answer_forged answer_plain answer_forged" ]
+	[ "$(explain --key $KEY --pressure --port 8080,answer=never | jq -r .verdict | head -1)" = plain_syn ]
+	# What leaves is a SYN-ACK to where the SYN came from.
+	run -0 bash -c "tfoguard explain -j --key $KEY --pressure capture | head -1 | jq -r .out"
+	[[ ${output:28} == 45*0a6300020a6300011f900fa0????????00000008?012* ]]
 }
 
 @test "explain: as text, a line for each packet" {
