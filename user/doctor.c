@@ -631,6 +631,21 @@ static bool check_synproxy(const struct survey *s, struct finding *f)
 		   enumerated(&places));
 }
 
+static bool check_acks_refused(const struct survey *s, struct finding *f)
+{
+	struct enumeration places = { 0 };
+	char commands[800];
+
+	if (!find_rules(s, FIREWALL_REFUSES_ACKS, &places, commands,
+			sizeof(commands)))
+		return false;
+	advise(f, "remove it: %s%s%s", commands[0] ? "`" : "", commands,
+	       commands[0] ? "`" : "");
+	return say(f, "a firewall refuses what is new to it and no SYN (%s): so "
+		      "is the ACK of a SYN that was answered from the driver",
+		   enumerated(&places));
+}
+
 /* ---- guards ------------------------------------------------------------- */
 
 static bool check_guards_unreadable(const struct survey *s, struct finding *f)

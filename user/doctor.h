@@ -48,6 +48,7 @@ enum severity {
 	X(address_translation, limited)                                        \
 	X(synproxy, limited)                                                   \
 	X(conntrack_strict, limited)                                           \
+	X(acks_refused, limited)                                               \
 	X(cannot_chain, info)                                                  \
 	X(no_guard, info)
 

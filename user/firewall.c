@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/x_tables.h>
+#include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <stdbool.h>
@@ -182,10 +184,22 @@ static bool is_outbound(const struct nft_search *search, unsigned char family,
 	return false;
 }
 
+/* What an expression loaded for the next to compare. */
+enum loaded {
+	LOADED_OTHER,
+	LOADED_PROTO, /* the IP protocol */
+	LOADED_TCP_FLAGS,
+	LOADED_STATE, /* conntrack's */
+};
+
 /* What the expressions of one rule come to. */
 struct rule_reading {
-	bool proto_loaded; /* the last expression loaded the IP protocol */
+	enum loaded loaded;
+	__u32 mask; /* of what was loaded */
 	bool other_proto; /* the rule is for one that is not TCP */
+	bool not_syn; /* for segments without SYN, or with more than that */
+	bool new; /* for the first packet that conntrack sees */
+	bool drops;
 	bool matters;
 	enum firewall_effect effect;
 	char name[32];
@@ -201,47 +215,136 @@ static __u32 be32_of(const struct expression *e, unsigned int type)
 	return e->attr[type] ? ntohl(mnl_attr_get_u32(e->attr[type])) : 0;
 }
 
-static bool loads_proto(const char *name, const struct expression *e)
+static enum loaded payload_of(const struct expression *e)
 {
-	__u32 offset;
+	__u32 base = be32_of(e, NFTA_PAYLOAD_BASE);
+	__u32 offset = be32_of(e, NFTA_PAYLOAD_OFFSET);
 
-	if (!strcmp(name, "meta"))
-		return be32_of(e, NFTA_META_KEY) == NFT_META_L4PROTO;
-	if (strcmp(name, "payload") ||
-	    be32_of(e, NFTA_PAYLOAD_BASE) != NFT_PAYLOAD_NETWORK_HEADER ||
-	    be32_of(e, NFTA_PAYLOAD_LEN) != 1)
-		return false;
-	offset = be32_of(e, NFTA_PAYLOAD_OFFSET);
-	return offset == 9 || offset == 6; /* IPv4 protocol, IPv6 next header */
+	if (be32_of(e, NFTA_PAYLOAD_LEN) != 1)
+		return LOADED_OTHER;
+	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && offset == 13)
+		return LOADED_TCP_FLAGS;
+	/* IPv4 protocol, IPv6 next header */
+	return base == NFT_PAYLOAD_NETWORK_HEADER &&
+			       (offset == 9 || offset == 6) ?
+		       LOADED_PROTO :
+		       LOADED_OTHER;
 }
 
-/* "== X" after the protocol was loaded, with X other than TCP? */
-static bool wants_other_proto(const struct expression *e)
+static enum loaded loads(const char *name, const struct expression *e)
+{
+	if (!strcmp(name, "meta") &&
+	    be32_of(e, NFTA_META_KEY) == NFT_META_L4PROTO)
+		return LOADED_PROTO;
+	if (!strcmp(name, "ct") && be32_of(e, NFTA_CT_KEY) == NFT_CT_STATE)
+		return LOADED_STATE;
+	return strcmp(name, "payload") ? LOADED_OTHER : payload_of(e);
+}
+
+/* A datum of one byte, or of four, which are the host's. */
+static bool read_value(const struct nlattr *datum, __u32 *value)
 {
 	const struct nlattr *attr;
 
-	if (!e->attr[NFTA_CMP_DATA] || be32_of(e, NFTA_CMP_OP) != NFT_CMP_EQ)
+	if (!datum)
 		return false;
-	mnl_attr_for_each_nested(attr, e->attr[NFTA_CMP_DATA])
-		if (mnl_attr_get_type(attr) == NFTA_DATA_VALUE)
-			return *(__u8 *)mnl_attr_get_payload(attr) !=
-			       IPPROTO_TCP;
+	mnl_attr_for_each_nested(attr, datum)
+	{
+		if (mnl_attr_get_type(attr) != NFTA_DATA_VALUE)
+			continue;
+		if (mnl_attr_get_payload_len(attr) == sizeof(__u32))
+			*value = mnl_attr_get_u32(attr);
+		else
+			*value = *(__u8 *)mnl_attr_get_payload(attr);
+		return true;
+	}
 	return false;
+}
+
+static bool is_drop(const struct nlattr *datum)
+{
+	const struct nlattr *attr, *inner;
+
+	if (!datum)
+		return false;
+	mnl_attr_for_each_nested(attr, datum)
+	{
+		if (mnl_attr_get_type(attr) != NFTA_DATA_VERDICT)
+			continue;
+		mnl_attr_for_each_nested(inner, attr)
+			if (mnl_attr_get_type(inner) == NFTA_VERDICT_CODE)
+				return ntohl(mnl_attr_get_u32(inner)) ==
+				       NF_DROP;
+	}
+	return false;
+}
+
+#define TCP_SYN 0x02
+#define STATE_NEW (1U << (IP_CT_NEW + 1)) /* NF_CT_STATE_BIT() */
+
+/* iptables over nftables: "--ctstate NEW". */
+static bool matches_new(const struct expression *e)
+{
+	const struct xt_conntrack_mtinfo3 *info;
+	const struct nlattr *name = e->attr[NFTA_MATCH_NAME];
+	const struct nlattr *blob = e->attr[NFTA_MATCH_INFO];
+
+	if (!name || !blob || strcmp(mnl_attr_get_str(name), "conntrack") ||
+	    be32_of(e, NFTA_MATCH_REV) != 3 ||
+	    mnl_attr_get_payload_len(blob) < sizeof(*info))
+		return false;
+	info = mnl_attr_get_payload(blob);
+	return info->match_flags & XT_CONNTRACK_STATE &&
+	       !(info->invert_flags & XT_CONNTRACK_STATE) &&
+	       info->state_mask & STATE_NEW;
+}
+
+static void read_comparison(const struct expression *e, struct rule_reading *r)
+{
+	bool equal = be32_of(e, NFTA_CMP_OP) == NFT_CMP_EQ;
+	bool differ = be32_of(e, NFTA_CMP_OP) == NFT_CMP_NEQ;
+	__u32 value;
+
+	if (!read_value(e->attr[NFTA_CMP_DATA], &value))
+		return;
+	switch (r->loaded) {
+	case LOADED_OTHER:
+		break;
+	case LOADED_PROTO:
+		r->other_proto |= equal && value != IPPROTO_TCP;
+		break;
+	case LOADED_TCP_FLAGS:
+		r->not_syn |= (differ && value == TCP_SYN) ||
+			      (equal && !value && r->mask == TCP_SYN);
+		break;
+	case LOADED_STATE:
+		r->new |= differ && !value && r->mask & STATE_NEW;
+		break;
+	}
 }
 
 static void read_expression(const char *name, const struct expression *e,
 			    struct rule_reading *r)
 {
-	bool proto_loaded = r->proto_loaded;
-
-	r->proto_loaded = loads_proto(name, e);
-	if (!strcmp(name, "cmp")) {
-		if (proto_loaded && wants_other_proto(e))
-			r->other_proto = true;
+	if (!strcmp(name, "bitwise")) {
+		if (!read_value(e->attr[NFTA_BITWISE_MASK], &r->mask))
+			r->loaded = LOADED_OTHER;
 		return;
 	}
+	if (!strcmp(name, "cmp"))
+		read_comparison(e, r);
+	r->loaded = loads(name, e);
+	r->mask = 0;
+	if (!strcmp(name, "match"))
+		r->new |= matches_new(e);
+	else if (!strcmp(name, "reject"))
+		r->drops = true;
+	else if (!strcmp(name, "immediate"))
+		r->drops |= is_drop(e->attr[NFTA_IMMEDIATE_DATA]);
 	if (!strcmp(name, "target") && e->attr[NFTA_TARGET_NAME])
 		name = mnl_attr_get_str(e->attr[NFTA_TARGET_NAME]);
+	if (!strcmp(name, "REJECT"))
+		r->drops = true;
 	if (!strcmp(name, "nat")) {
 		if (be32_of(e, NFTA_NAT_TYPE) != NFT_NAT_DNAT)
 			return;
@@ -300,6 +403,11 @@ static int search_rule(const struct nlmsghdr *nlh, void *arg)
 				read_element(element, &r);
 			break;
 		}
+	}
+	if (!r.matters && r.not_syn && r.new && r.drops) {
+		r.matters = true;
+		r.effect = FIREWALL_REFUSES_ACKS;
+		snprintf(r.name, sizeof(r.name), "drop");
 	}
 	if (!r.matters || r.other_proto || !table || !chain ||
 	    is_outbound(search, message_family(nlh), table, chain))

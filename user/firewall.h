@@ -14,6 +14,8 @@ enum firewall_effect {
 	FIREWALL_TRANSLATES,
 	/* SYNs are answered by netfilter, which knows no Fast Open. */
 	FIREWALL_SYNPROXY,
+	/* Refused where conntrack, which saw no SYN, takes it for new. */
+	FIREWALL_REFUSES_ACKS,
 };
 
 struct firewall_rule {

@@ -79,6 +79,22 @@ acked() { # NAME NUMBER: since the count was noted in $before
 	judged answer_plain 1 s1
 }
 
+@test "a firewall may drop what is invalid, not what is new and no SYN" {
+	always 8001
+	serve 8001 fastopen=64
+	at_server nft add table inet f
+	at_server nft 'add chain inet f in { type filter hook input priority 0; }'
+	at_server nft add rule inet f in ct state invalid drop
+	mark
+	[ "$(ask 10.99.0.2 8001 64 plain=1)" = 1-RTT ]
+	judged answer_plain 1
+	at_server nft add rule inet f in 'tcp flags != syn ct state new drop'
+	run timeout 2 nsenter --net=/run/netns/client "$HERE/tfo.py" ask \
+		10.99.0.2 8001 64 plain=1
+	[ "$status" != 0 ]
+	at_server nft delete table inet f
+}
+
 # ---- connections ----------------------------------------------------------
 
 # What both ends agreed on, as the guard answered and as the kernel did.

@@ -468,6 +468,42 @@ nat_chain() { # HOOK
 		-j SYNPROXY --mss 1460 --wscale 7
 }
 
+@test "acks_refused: nft" {
+	at_server nft add table inet f
+	at_server nft 'add chain inet f in { type filter hook input priority 0; }'
+	for rule in "tcp flags & (fin|syn|rst|ack) != syn ct state new drop" \
+		"ct state new tcp flags != syn counter reject" \
+		"tcp flags ! syn ct state new,untracked drop"; do
+		# shellcheck disable=SC2086 # nft takes words
+		provoke acks_refused limited nft add rule inet f in $rule
+	done
+}
+
+@test "acks_refused: iptables over nftables" {
+	provoke acks_refused limited iptables-nft -A INPUT -p tcp ! --syn \
+		-m conntrack --ctstate NEW -j DROP
+	provoke acks_refused limited iptables-nft -A INPUT -p tcp ! --syn \
+		-m state --state NEW,INVALID -j REJECT
+}
+
+@test "acks_refused: not what lets them in, not what is invalid, not what leaves" {
+	at_server nft add table inet f
+	at_server nft 'add chain inet f in { type filter hook input priority 0; }'
+	at_server nft 'add chain inet f out { type filter hook output priority 0; }'
+	for rule in "ct state invalid drop" "ct state new drop" \
+		"tcp flags != syn ct state established drop" \
+		"tcp flags == syn ct state new drop" \
+		"tcp flags != syn ct state new counter accept"; do
+		# shellcheck disable=SC2086 # nft takes words
+		at_server nft add rule inet f in $rule
+	done
+	at_server nft add rule inet f out 'tcp flags != syn ct state new drop'
+	at_server iptables-nft -A INPUT -p tcp ! --syn -m conntrack \
+		! --ctstate NEW -j DROP
+	at_server iptables-nft -A INPUT -p tcp -m conntrack --ctstate INVALID -j DROP
+	absent acks_refused
+}
+
 @test "route_without_cookie, and guard_outdated before and after" {
 	guard
 	absent route_without_cookie s0
