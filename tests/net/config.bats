@@ -258,6 +258,27 @@ tuning() { dump tuning | jq -c ".[0].formatted.value.$1"; } # FIELD
 	[ "$(sizes)" = "[2,1]" ]
 }
 
+@test "lists: an allow exempts from the limits of source and prefix" {
+	serve 8080 backlog=1024
+	# Ten SYNs of a source and prefix that sent none before.
+	n=0
+	ten() { # VERDICT NUMBER
+		n=$((n + 1))
+		mark
+		at_client "$HERE/doctor-syn.py" 198.18.$n.1 10.99.0.2 8080 10
+		judged "$1" "$2"
+	}
+	for over in source prefix; do
+		config <<<"{limits: {$over: {syn: 1, over: drop}}, ports: [{port: 8080}]}"
+		guard s0 -c config.yaml
+		ten ${over}_limit 9
+		allow add 198.18.0.0/15
+		ten plain_syn 10
+		allow del 198.18.0.0/15
+		ten ${over}_limit 9
+	done
+}
+
 @test "lists: one wrong prefix, and nothing is done" {
 	guard s0
 	block add 10.0.0.0/8
