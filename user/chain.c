@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 
 #define OUR_NAME "tfoguard_chained"
 #define DISPATCHER_NAME "xdp_dispatcher"
+#define CHAIN_PINS "/sys/fs/bpf/xdp"
+#define CHAIN_MAX 10 /* programs of a dispatcher */
 
 static bool is_ours(const struct xdp_program *program)
 {
@@ -55,6 +58,18 @@ static int open_chain(unsigned int ifindex, struct xdp_multiprog **chain)
 	return err;
 }
 
+/* Negative errno: can't be told. */
+static int is_dispatcher(unsigned int id)
+{
+	int fd = bpf_prog_get_fd_by_id(id), named;
+
+	if (fd < 0)
+		return -errno;
+	named = program_is_named(fd, DISPATCHER_NAME);
+	close(fd);
+	return named;
+}
+
 /* 0 where none is pinned. */
 static int pinned_program(unsigned int ifindex, unsigned int *id)
 {
@@ -68,21 +83,60 @@ static int pinned_program(unsigned int ifindex, unsigned int *id)
 	return *id ? 0 : -EIO;
 }
 
+/* Of the programs that are on @ifindex, the one that the driver calls; 0: none. */
+static int program_on(unsigned int ifindex, unsigned int *id)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)ifindex, 0, &query))
+		return -errno;
+	*id = query.prog_id ?: query.drv_prog_id ?: query.skb_prog_id;
+	return 0;
+}
+
+/* Whether the link pinned as @path puts @program into @dispatcher. */
+static bool links(const char *path, unsigned int program,
+		  unsigned int dispatcher)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 size = sizeof(info);
+	int fd = bpf_obj_get(path), err;
+
+	if (fd < 0)
+		return false;
+	err = bpf_obj_get_info_by_fd(fd, &info, &size);
+	close(fd);
+	return !err && info.prog_id == program &&
+	       info.tracing.target_obj_id == dispatcher;
+}
+
+/* Not by libxdp, for this is looked at each second: it reads programs and types
+ * of all that is there. Its pins are those of its protocol. */
 int chain_holds(unsigned int ifindex)
 {
-	struct xdp_program *program = NULL;
-	struct xdp_multiprog *chain;
-	unsigned int pinned;
-	bool found = false;
-	int err = pinned_program(ifindex, &pinned) ?:
-		  open_chain(ifindex, &chain);
+	unsigned int pinned, on = 0;
+	char path[128];
+	int err = pinned_program(ifindex, &pinned) ?: program_on(ifindex, &on);
 
 	if (err)
-		return err == -ENOENT ? 0 : err;
-	while (!found && (program = xdp_multiprog__next_prog(program, chain)))
-		found = xdp_program__id(program) == pinned;
-	xdp_multiprog__close(chain);
-	return found;
+		return err;
+	if (!pinned || !on)
+		return 0;
+	if (on == pinned)
+		return 1; /* libxdp went on without a dispatcher */
+	for (int i = 0; i < CHAIN_MAX; i++) {
+		snprintf(path, sizeof(path),
+			 CHAIN_PINS "/dispatch-%u-%u/prog%d-link", ifindex, on,
+			 i);
+		if (links(path, pinned, on))
+			return 1;
+	}
+	snprintf(path, sizeof(path), CHAIN_PINS "/dispatch-%u-%u", ifindex, on);
+	if (access(path, F_OK) == 0)
+		return 0;
+	/* A dispatcher whose pins are hidden? */
+	err = is_dispatcher(on);
+	return err > 0 ? -EIO : err;
 }
 
 int chain_neighbours(unsigned int ifindex,

@@ -32,7 +32,7 @@ int chain_leave(const struct hook *);
 void chain_rescue(const struct hook *);
 
 /* Whether the pinned guard stands in the dispatcher; negative errno where that
- * can't be told: libxdp needs CAP_SYS_ADMIN. */
+ * can't be told. */
 int chain_holds(unsigned int ifindex);
 
 /* After an exchange that was cut short: the pinned guard takes all packets, any

@@ -18,6 +18,7 @@
 #include "ifname.h"
 #include "interface.h"
 #include "kernel.h"
+#include "leftovers.h"
 #include "lock.h"
 #include "pins.h"
 #include "program.h"
@@ -555,11 +556,13 @@ static int attach_over(struct attachment *a, const struct interface *iface,
 					  exchange_alone(a, f);
 	if (err)
 		pins_abort(a->hook.ifindex);
-	if (err && !f->exit)
-		fault_fail(f, EXIT_FAILED, err,
-			   "the attached guard can't be exchanged: %s",
-			   strerror(-err));
-	return err;
+	if (!err || f->exit)
+		return err;
+	if (err == -EPERM)
+		fault_advise(f, HOOK_CAPABILITIES);
+	return fault_fail(f, EXIT_FAILED, err,
+			  "the attached guard can't be exchanged: %s",
+			  strerror(-err));
 }
 
 static int set_settings(struct settings *settings,
@@ -725,6 +728,7 @@ int guard_attach(const struct guard_request *request, struct fault *f)
 	struct kept kept = KEPT_NONE;
 	struct guard_request named = *request;
 	struct interface iface = { 0 };
+	struct leftovers leftovers;
 	char real[IF_NAMESIZE];
 	int err;
 
@@ -734,6 +738,7 @@ int guard_attach(const struct guard_request *request, struct fault *f)
 	owned int locked = lock_take(f);
 	if (locked < 0)
 		return locked;
+	leftovers_begin(&leftovers);
 	err = pins_mount(f);
 	if (!err) {
 		pins_sweep(hook_is_dead);
@@ -744,6 +749,7 @@ int guard_attach(const struct guard_request *request, struct fault *f)
 		fault_fail(f, EXIT_FAILED, err, "%s", strerror(-err));
 	interface_free(&iface);
 	drop_kept(&kept);
+	leftovers_close(&leftovers);
 	return err;
 }
 
@@ -907,6 +913,7 @@ static int detach(const char *ifname, struct fault *f)
 
 int guard_detach(const char *ifname, struct fault *f)
 {
+	struct leftovers leftovers;
 	char real[IF_NAMESIZE];
 	int err;
 
@@ -916,9 +923,11 @@ int guard_detach(const char *ifname, struct fault *f)
 	owned int locked = lock_take(f);
 	if (locked < 0)
 		return locked;
+	leftovers_begin(&leftovers);
 	err = detach(ifname_real(ifname, real), f);
 	if (!err)
 		pins_sweep(hook_is_dead);
+	leftovers_close(&leftovers);
 	return err;
 }
 

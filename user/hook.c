@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
+#include "leftovers.h"
 #include "pins.h"
 #include "probe.skel.h"
 #include "program.h"
@@ -93,6 +94,7 @@ int hook_holder(const struct hook *hook, enum hook_holder *holder,
 		char name[16], unsigned int *prog_id)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct leftovers leftovers;
 	struct xdp_multiprog *chain;
 	int err;
 
@@ -104,14 +106,16 @@ int hook_holder(const struct hook *hook, enum hook_holder *holder,
 		return 0;
 	program_name(*prog_id, name);
 	*holder = strcmp(name, OUR_NAME) ? HOOK_FOREIGN : HOOK_GUARD;
+	leftovers_begin(&leftovers);
 	chain = xdp_multiprog__get_from_ifindex((int)hook->ifindex);
 	err = (int)libxdp_get_error(chain);
-	if (err)
-		return err == -EPERM ? err : 0;
-	if (!xdp_multiprog__is_legacy(chain))
-		*holder = HOOK_DISPATCHER;
-	xdp_multiprog__close(chain);
-	return 0;
+	if (!err) {
+		if (!xdp_multiprog__is_legacy(chain))
+			*holder = HOOK_DISPATCHER;
+		xdp_multiprog__close(chain);
+	}
+	leftovers_close(&leftovers);
+	return err == -EPERM ? err : 0;
 }
 
 int hook_refused(const struct hook *hook, int err, struct fault *f)

@@ -49,6 +49,8 @@ end_daemon() { # SIGNAL
 	wait_for gone
 }
 
+descriptors() { ls "/proc/$(cat /run/daemon)/fd" | wc -l; }
+
 # ---- in a chain -----------------------------------------------------------
 
 attaches_in_the_chain() {
@@ -74,6 +76,28 @@ healed() {
 	wait_for logged "guarded again" && wait_for one_guard || return 1
 	xdp-loader status s0 | grep -q counter || return 1
 	tfoguard status -j s0 | jq -e .chained
+}
+
+# By looking each second, by scrapes, by attaching anew.
+leaks_no_descriptor() {
+	local before i
+	get /metrics >/dev/null # which loads what stays loaded
+	before=$(descriptors)
+	none_more() {
+		[ "$(descriptors)" -le "$before" ] && return
+		echo "before: $before, now:"
+		ls -l "/proc/$(cat /run/daemon)/fd"
+		return 1
+	}
+	for ((i = 0; i < 5; i++)); do get /metrics >/dev/null; done
+	sleep 3
+	none_more || return 1
+	for i in 2 3; do
+		rm -r /sys/fs/bpf/tfoguard/*/*/
+		attached_anew() { [ "$(grep -c "guarded again" "$log")" = $i ]; }
+		wait_for attached_anew || return 1
+	done
+	none_more
 }
 
 follows_a_key() {
@@ -104,6 +128,7 @@ tfo-server 8080 >/dev/null &
 check "attaches in the chain" attaches_in_the_chain
 check "killed, it leaves the chain as it is, and the next one adopts it" killed_and_adopted
 check "a guard that is taken out of the chain is back in it" healed
+check "looks, scrapes and attaches leave no descriptor open" leaks_no_descriptor
 check "a key that is changed is followed" follows_a_key
 check "keys are changed by the daemon" keys_by_the_daemon
 check "it ends, the guard stays until it is detached" ends
