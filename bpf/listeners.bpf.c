@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 
 #include "listening.h"
 
@@ -25,6 +26,7 @@ struct seq_file;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	__u64 seq_num; /* of this socket, from 0 */
 };
 
 struct in6_addr {
@@ -86,6 +88,19 @@ struct bpf_iter__tcp {
 
 #pragma clang attribute pop
 
+/*
+ * Listeners come first, in the order of the kernel's own table of them; to find
+ * the next socket after the last of them it walks the table of connections, of
+ * the whole machine, which takes longer than all the rest. So it is stopped at
+ * the last one, which then isn't part of the stream.
+ */
+__u64 how_many = ~0ULL; /* written by user space before the walk */
+bool stopped = false; /* at the last one, which is: */
+struct listener last = {};
+
+/* What ends the walk: -EAGAIN to who reads the stream. */
+#define STOP 1
+
 static __always_inline void read_address(struct listener *to,
 					 const struct sock_common *from)
 {
@@ -131,13 +146,20 @@ int list_listeners(struct bpf_iter__tcp *ctx)
 	struct listener listener = {};
 	struct tcp_sock *tcp;
 
-	if (!sk || sk->skc_state != BPF_TCP_LISTEN)
+	if (!sk)
 		return 0;
+	if (sk->skc_state != BPF_TCP_LISTEN)
+		return STOP;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return 0;
 	read_address(&listener, sk);
 	read_queues(&listener, tcp);
+	if (ctx->meta->seq_num + 1 >= how_many) {
+		last = listener;
+		stopped = true;
+		return STOP;
+	}
 	bpf_seq_write(ctx->meta->seq, &listener, sizeof(listener));
 	return 0;
 }

@@ -2,8 +2,10 @@
 #include "exposition.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "output.h"
 
@@ -15,39 +17,59 @@ static const struct {
 #undef X
 };
 
-/* The format takes UTF-8 alone, and three characters escaped. */
-static void write_label_value(FILE *to, const char *value)
+static bool is_plain(const char *value)
 {
-	json_t *clean = output_text(value);
-
-	for (const char *c = json_string_value(clean); c && *c; c++) {
-		if (*c == '\n')
-			fprintf(to, "\\n");
-		else if (*c == '\\' || *c == '"')
-			fprintf(to, "\\%c", *c);
-		else
-			fputc(*c, to);
-	}
-	json_decref(clean);
+	for (; *value; value++)
+		if (*value < ' ' || *value > '~' || *value == '"' ||
+		    *value == '\\')
+			return false;
+	return true;
 }
 
+/* The format takes UTF-8 alone, and three characters escaped. */
+static char *put_label_value(char *to, const char *value)
+{
+	json_t *clean;
+
+	if (is_plain(value))
+		return stpcpy(to, value);
+	clean = output_text(value);
+	for (const char *c = json_string_value(clean); c && *c; c++) {
+		if (*c == '\n' || *c == '\\' || *c == '"')
+			*to++ = '\\';
+		*to++ = *c == '\n' ? 'n' : *c;
+	}
+	json_decref(clean);
+	return to;
+}
+
+/* A sample's line, of labels whose every byte may become three, is shorter. */
+#define LINE_MAX_SIZE 1024
+
+/* Not by formats: there are hundreds, and most are of zero. */
 static void write_sample(FILE *to, const struct sample *s)
 {
+	char line[LINE_MAX_SIZE], *end;
 	int n = 0;
 
-	fprintf(to, "%s", metrics[s->metric].name);
+	end = stpcpy(line, metrics[s->metric].name);
 	for (; n < LABELS_MAX && s->label[n].name; n++) {
-		fprintf(to, "%c%s=\"", n ? ',' : '{', s->label[n].name);
-		write_label_value(to, s->label[n].value);
-		fputc('"', to);
+		*end++ = n ? ',' : '{';
+		end = stpcpy(end, s->label[n].name);
+		end = stpcpy(end, "=\"");
+		end = put_label_value(end, s->label[n].value);
+		*end++ = '"';
 	}
 	if (n)
-		fputc('}', to);
+		*end++ = '}';
 	/* Seventeen digits tell every double from its neighbours. */
-	if (s->value == floor(s->value) && fabs(s->value) < 0x1p53)
-		fprintf(to, " %.0f\n", s->value);
+	if (s->value == 0)
+		end = stpcpy(end, " 0\n");
+	else if (s->value == floor(s->value) && fabs(s->value) < 0x1p53)
+		end += sprintf(end, " %lld\n", (long long)s->value);
 	else
-		fprintf(to, " %.17g\n", s->value);
+		end += sprintf(end, " %.17g\n", s->value);
+	fwrite(line, 1, (size_t)(end - line), to);
 }
 
 char *exposition_text(const struct samples *samples, size_t *size)

@@ -1264,17 +1264,17 @@ static double fill_of(int fd)
 }
 
 /*
- * How full a hash table is, by its first buckets: keys are spread over them at
+ * How full a hash table is, by its last buckets: keys are spread over them at
  * random, and a table of 65,536 entries takes longer to walk than a scrape may.
  * The cursor of a batch is the number of the next bucket
  * (__htab_map_lookup_and_delete_batch in kernel/bpf/hashtab.c).
  */
-#define SAMPLE 2048
+#define SAMPLE 4096
 
 static double sampled_fill_of(int fd)
 {
 	struct bpf_map_info info = { 0 };
-	__u32 size = sizeof(info), n = SAMPLE, next = 0, buckets = 1;
+	__u32 size = sizeof(info), n = 2 * SAMPLE, buckets = 1, first, next;
 	double fill = 0;
 	char *entries;
 
@@ -1282,15 +1282,18 @@ static double sampled_fill_of(int fd)
 		return 0;
 	while (buckets < info.max_entries)
 		buckets *= 2;
-	entries = calloc(SAMPLE, info.key_size + info.value_size);
+	entries = malloc((size_t)n * (info.key_size + info.value_size));
 	if (!entries)
 		return 0;
-	if (!bpf_map_lookup_batch(fd, NULL, &next, entries,
-				  entries + SAMPLE * info.key_size, &n, NULL))
-		fill = next ? (double)n / next * buckets / info.max_entries : 0;
+	first = next = buckets > SAMPLE ? buckets - SAMPLE : 0;
+	if (!bpf_map_lookup_batch(fd, &first, &next, entries,
+				  entries + (size_t)n * info.key_size, &n,
+				  NULL))
+		fill = next > first ? (double)n / (next - first) : 0;
 	else if (errno == ENOENT)
-		fill = (double)n / info.max_entries; /* that was all of it */
+		fill = (double)n / (buckets - first); /* to the end */
 	free(entries);
+	fill *= (double)buckets / info.max_entries;
 	return fill < 1 ? fill : 1;
 }
 

@@ -110,14 +110,21 @@ int kernel_sysctl(const char *name, long *value)
 
 int kernel_netns_cookie(unsigned long long *cookie)
 {
-	socklen_t len = sizeof(*cookie);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+	/* No process of ours goes to another namespace, and each pin is
+	 * opened by it. The kernel's are never 0. */
+	static unsigned long long ours;
+	socklen_t len = sizeof(ours);
+	int fd, err = 0;
 
-	if (fd < 0)
-		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len))
-		err = -errno;
-	close(fd);
+	if (!ours) {
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+		if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &ours, &len))
+			err = -errno;
+		close(fd);
+	}
+	*cookie = ours;
 	return err;
 }
 

@@ -68,8 +68,11 @@ static struct sample *add(struct moment *m, enum metric metric, double value)
 
 static void label(struct sample *s, int i, const char *name, const char *value)
 {
-	s->label[i].name = name;
-	snprintf(s->label[i].value, sizeof(s->label[i].value), "%s", value);
+	struct label *to = &s->label[i];
+
+	to->name = name;
+	if (!memccpy(to->value, value, '\0', sizeof(to->value)))
+		to->value[sizeof(to->value) - 1] = '\0';
 }
 
 static void add_counters(struct moment *m, enum metric metric)

@@ -186,8 +186,12 @@ int output_fault(const struct output *out, const struct fault *f)
 json_t *output_text(const char *text)
 {
 	char clean[4 * sizeof(((struct fault *)0)->why)];
+	json_t *whole = json_string(text);
 	size_t at = 0;
 
+	if (whole && json_string_length(whole) < sizeof(clean) - 4)
+		return whole;
+	json_decref(whole);
 	/* jansson tells whether one character's bytes are UTF-8. */
 	while (*text && at + 4 < sizeof(clean)) {
 		size_t n = 1;

@@ -297,7 +297,7 @@ int program_read_counters(int counters_fd, struct counters *sum)
 
 	if (cpus < 0)
 		return cpus;
-	each = calloc((size_t)cpus, sizeof(*each));
+	each = malloc((size_t)cpus * sizeof(*each));
 	if (!each)
 		return -ENOMEM;
 	memset(sum, 0, sizeof(*sum));

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "acceptor.h"
+#include "listening.h"
 #include "ports.h"
 #include "program.h"
 
