@@ -43,6 +43,30 @@ struct wards {
 	unsigned long heals;
 };
 
+/* What the verifier may take on a slow machine. */
+#define ATTACH_USEC 300000000ULL
+
+/* To attach or detach many interfaces may take longer than systemd waits for one
+ * sign of life. */
+static void show_life(void)
+{
+	sd_notify(0, "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
+}
+
+/* And within one attach, most of which is a single system call, none can be
+ * given: it is announced, and only it has more time. */
+static void announce_attach(bool begins)
+{
+	uint64_t usual;
+
+	if (begins)
+		sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", ATTACH_USEC);
+	if (sd_watchdog_enabled(0, &usual) <= 0 || usual >= ATTACH_USEC)
+		return;
+	sd_notifyf(0, "WATCHDOG_USEC=%llu\nWATCHDOG=1",
+		   begins ? ATTACH_USEC : (unsigned long long)usual);
+}
+
 /* A guard as one look finds it. */
 struct sight {
 	unsigned int ifindex, prog_id;
@@ -118,6 +142,7 @@ static void dismiss(struct ward *w)
 	else
 		log_event(LOG_LEVEL_info, w->name,
 			  "no longer configured: taken off");
+	show_life();
 }
 
 int wards_configure(struct wards *wards, const struct ward_plan *plan, size_t n,
@@ -218,14 +243,17 @@ static int try_attach(const struct wards *wards, struct ward *w,
 		.tuning = wards->has_tuning ? &wards->tuning : NULL,
 	};
 	struct fault incomplete = { 0 };
-	int err = guard_attach(&request, &incomplete);
+	int err;
 
-	if (err != -EIO) {
-		*f = incomplete;
-		return err;
-	}
+	announce_attach(true);
+	err = guard_attach(&request, &incomplete);
 	/* Pins are missing, so that nobody can go on with them. */
-	return guard_detach(w->name, f) ?: guard_attach(&request, f);
+	if (err == -EIO)
+		err = guard_detach(w->name, f) ?: guard_attach(&request, f);
+	else
+		*f = incomplete;
+	announce_attach(false);
+	return err;
 }
 
 static void attach(struct wards *wards, struct ward *w, double now)
@@ -377,13 +405,6 @@ static void note_tuning(struct wards *wards)
 		wards->has_tuning = true;
 }
 
-/* To attach many interfaces may take longer than systemd waits for one sign of
- * life. */
-static void show_life(void)
-{
-	sd_notify(0, "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
-}
-
 void wards_look(struct wards *wards, double now)
 {
 	struct fault f = { 0 };
@@ -451,6 +472,7 @@ void wards_detach(struct wards *wards)
 
 		if (w->ifindex && guard_detach(w->name, &f))
 			log_fault(LOG_LEVEL_error, w->name, &f);
+		show_life();
 	}
 }
 

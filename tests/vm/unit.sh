@@ -88,7 +88,7 @@ reloads() {
 }
 
 # What hangs is ended and started anew; the guard goes on meanwhile. Without a
-# configuration it is adopted, for to exchange it takes too long here.
+# configuration it is adopted as it is.
 watched() {
 	local before
 	before=$(program)
@@ -124,11 +124,11 @@ cat >/etc/tfoguard/tfoguard.yaml <<-END
 	keys: {source: file}
 END
 echo 'TFOGUARD_OPTIONS=-c /etc/tfoguard/tfoguard.yaml' >/etc/default/tfoguard
-# An emulated machine is slow, and there is no journal.
+# On an emulated machine an attach takes longer than the watchdog waits. There is
+# no journal.
 cat >/etc/systemd/system/tfoguard.service.d/guest.conf <<-END
 	[Service]
-	TimeoutStartSec=200s
-	WatchdogSec=40s
+	WatchdogSec=2s
 	StandardError=append:/run/daemon.log
 END
 
