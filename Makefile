@@ -175,7 +175,7 @@ $(BUILD)/tests/judge-syns: $(JUDGE_OBJECTS)
 
 # What a guest of tests/vm needs beside the program.
 VM_PARTS := $(BUILD)/tests/vm/tfo-client $(BUILD)/tests/vm/tfo-server \
-	$(BUILD)/tests/vm/counter.bpf.o $(BUILD)/systemd/tfoguard.service
+	$(BUILD)/tests/vm/counter.bpf.o $(UNITS)
 
 $(BUILD)/tests/vm/tfo-%: $(BUILD)/tests/vm/tfo-%.o
 	$(call say,LINK,$@)

@@ -31,11 +31,13 @@ guards_in_chain() { xdp-loader status s0 | grep -c tfoguard; }
 one_guard() { [ "$(guards_in_chain)" -eq 1 ]; }
 logged() { grep -q "$1" "$log"; }
 get() { wget -q -O - "http://127.0.0.1:9435$1"; }
+ready() { get /readyz >/dev/null 2>&1; }
 answers() { get /healthz >/dev/null 2>&1; }
 program() { tfoguard status -j s0 | jq .program_id; }
 
-start_daemon() {
-	tfoguard run -i s0 >"$log" 2>&1 &
+start_daemon() { # [OPTION]...
+	[ $# -gt 0 ] || set -- -i s0
+	tfoguard run "$@" >"$log" 2>&1 &
 	echo $! >/run/daemon
 	wait_for answers
 }
@@ -111,6 +113,39 @@ keys_by_the_daemon() {
 		tfoguard key show -j | jq -e .in_step
 }
 
+# Its devices leave and join, its links flap: the guard stays on the bond.
+guards_a_bond() {
+	local before
+	end_daemon TERM
+	ip link add bond0 type bond mode active-backup miimon 100
+	for i in 0 1; do
+		ip link add "b$i" type veth peer name "d$i"
+		ip link set "d$i" up
+		ip link set "b$i" master bond0
+	done
+	ip link set bond0 up
+	start_daemon -i s0 -i bond0
+	wait_for logged "bond0: guarded" || return 1
+	on_bond() { tfoguard status -j bond0 | jq -e .attached >/dev/null && ready; }
+	wait_for on_bond || return 1
+	before=$(tfoguard status -j bond0 | jq .program_id)
+	for i in 1 2 3; do
+		ip link set b1 nomaster
+		ip link set d0 down
+		sleep 0.3
+		ip link set d0 up
+		ip link set b1 down
+		ip link set b1 master bond0 || return 1
+		sleep 0.5
+	done
+	sleep 2
+	on_bond && [ "$(tfoguard status -j bond0 | jq .program_id)" = "$before" ] || return 1
+	bpftool net show | grep -A5 ^xdp | grep bond0 || return 1
+	logged "bond0: the guard was taken off" && return 1
+	ip link del bond0
+	wait_for logged "bond0: the interface has gone"
+}
+
 ends() {
 	end_daemon TERM
 	logged ending && one_guard && tfoguard detach s0 && [ ! -e /sys/fs/bpf/tfoguard ] &&
@@ -131,5 +166,6 @@ check "a guard that is taken out of the chain is back in it" healed
 check "looks, scrapes and attaches leave no descriptor open" leaks_no_descriptor
 check "a key that is changed is followed" follows_a_key
 check "keys are changed by the daemon" keys_by_the_daemon
+check "a bond whose devices come and go stays guarded" guards_a_bond
 check "it ends, the guard stays until it is detached" ends
 echo "1..$n"

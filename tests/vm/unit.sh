@@ -112,6 +112,26 @@ by_its_socket() {
 		inside tfoguard detach s0
 }
 
+# Of a network namespace that has a name: its interface, its key, its settings.
+in_a_namespace() {
+	local red="nsenter --net=/run/netns/red"
+	inside ip netns add red || return 1
+	inside $red ip link add r0 type veth peer name r1
+	inside $red ip link set r0 up
+	inside $red ip link set r1 up
+	inside $red sysctl -qw net.ipv4.tcp_fastopen_key=5-6-7-8
+	inside bash -c 'echo "TFOGUARD_OPTIONS=-i r0 --web.listen-address 127.0.0.1:9500" \
+		>/etc/default/tfoguard-red'
+	inside systemctl start tfoguard@red.service || return 1
+	inside systemctl is-active tfoguard@red.service
+	inside $red tfoguard status -j r0 | jq -e .attached || return 1
+	inside $red tfoguard key show -j | jq -e .in_step || return 1
+	inside tfoguard status -j r0 && return 1 # there is none here
+	inside $red ip link set lo up
+	inside $red wget -q -O - http://127.0.0.1:9500/healthz | grep -qx ok || return 1
+	inside systemctl stop tfoguard@red.service && inside $red tfoguard detach r0
+}
+
 uname -r | sed 's/^/# Linux /'
 ip link add s0 type veth peer name c0
 ip addr add 10.99.0.2/24 dev s0
@@ -128,10 +148,11 @@ echo 'TFOGUARD_OPTIONS=-c /etc/tfoguard/tfoguard.yaml' >/etc/default/tfoguard
 # no journal.
 cat >/etc/systemd/system/tfoguard.service.d/guest.conf <<-END
 	[Service]
-	WatchdogSec=2s
+	WatchdogSec=4s
 	StandardError=append:/run/daemon.log
 END
 
+cp -r /etc/systemd/system/tfoguard.service.d /etc/systemd/system/tfoguard@.service.d
 start_systemd >/run/out 2>&1
 init=$(pgrep -x systemd | head -n 1)
 check "it starts, and tells when it is ready" starts
@@ -141,4 +162,5 @@ check "it reloads" reloads
 check "it is started anew when it hangs" watched
 check "it ends, and the guard stays" stops
 check "it is started by its socket" by_its_socket
+check "one of another network namespace, by its name" in_a_namespace
 echo "1..$n"
