@@ -27,15 +27,17 @@ SKELETONS   := $(BPF_OBJECTS:%=$(BUILD)/bpf/%.skel.h)
 # ---- the control plane ----------------------------------------------------
 PACKAGES := libbpf libxdp jansson libsodium libmnl libpcap yaml-0.1 \
 	libsystemd libmicrohttpd gnutls libcap libcrypt
+USER_FOLDERS := user $(addprefix user/,keys settings host guard daemon)
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fcf-protection \
 	-ffile-prefix-map=$(CURDIR)=.
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)/bpf -I$(BUILD)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude $(USER_FOLDERS:%=-I%) \
+	-I$(BUILD)/bpf -I$(BUILD)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS    = $(shell pkg-config --libs $(PACKAGES)) -lm
 
-USER_SOURCES := $(wildcard user/*.c)
+USER_SOURCES := $(wildcard $(USER_FOLDERS:%=%/*.c))
 USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)
 # What tests link: all but main().
 LIB_OBJECTS  := $(filter-out $(BUILD)/user/main.o $(BUILD)/user/cmd_%.o,$(USER_OBJECTS))
@@ -69,8 +71,8 @@ $(BUILD)/version.h: Makefile
 	$(Q)printf '#define VERSION "%s"\n' '$(VERSION)' >$@
 
 # ---- the manual -----------------------------------------------------------
-$(BUILD)/tfoguard.8: user/man/tfoguard.8.scd.in include/verdict.h user/schema.h \
-		tools/verdict-table tools/setting-table
+$(BUILD)/tfoguard.8: user/man/tfoguard.8.scd.in include/verdict.h \
+		user/settings/schema.h tools/verdict-table tools/setting-table
 	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/verdict-table --scdoc >$@.verdicts
@@ -105,10 +107,11 @@ $(BUILD)/tests/%.o: tests/%.c | $(SKELETONS)
 # Pure headers and modules under the sanitizers, apart from the other objects.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-UNIT_SOURCES := tests/frames.c user/keytext.c user/ports.c user/value.c \
-	user/lists.c user/configuration.c user/fault.c user/keys.c \
-	user/ring.c user/ringfile.c user/schedule.c user/exposition.c \
-	user/output.c user/passwords.c user/webconfig.c
+UNIT_SOURCES := tests/frames.c user/keys/keytext.c user/settings/ports.c \
+	user/settings/value.c user/settings/lists.c user/settings/configuration.c \
+	user/fault.c user/keys/keys.c user/keys/ring.c user/keys/ringfile.c \
+	user/keys/schedule.c user/exposition.c user/output.c \
+	user/daemon/passwords.c user/daemon/webconfig.c
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/unit/%.o)
 SANITIZE     := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 

@@ -759,7 +759,7 @@ static bool check_guard_outdated(const struct survey *s,
 		   name_of(i), enumerated(&changes));
 }
 
-/* The tc program's place; user/tc.c. */
+/* The tc program's place; user/guard/tc.c. */
 #define FREE_PLACE "tc filter del dev %s ingress pref 7413 && "
 
 static void advise_other_end(const struct surveyed_interface *i,

@@ -61,7 +61,7 @@ enum guard_answers {
 enum guard_answers guard_answers(const struct guard_status *);
 
 /*
- * Writes the tables of an attached guard again (user/tables.h), for when an
+ * Writes the tables of an attached guard again (tables.h), for when an
  * address, a MAC, a VLAN, a master or the name has changed; the program stays.
  * -ESTALE where only a guard_attach() can make good what has changed.
  */

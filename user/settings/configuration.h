@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The configuration file: YAML, of which what is not understood is refused by
- * file, line and column. user/schema.h lists the settings.
+ * file, line and column. user/settings/schema.h lists the settings.
  */
 #ifndef TFOGUARD_CONFIGURATION_H
 #define TFOGUARD_CONFIGURATION_H
