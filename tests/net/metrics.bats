@@ -6,7 +6,10 @@
 
 load lib
 
-setup_file() { make_world; }
+setup_file() {
+	make_world
+	hear_answers c0
+}
 
 setup() {
 	find_tfoguard
