@@ -206,6 +206,7 @@ tuned() { # FIELD: of the limits in force
 	run_daemon -i s0
 	refuses 1 "another \"tfoguard run\"" \
 		at_server timeout 20 tfoguard run -i s0 --web.listen-address 127.0.0.1:9436
+	ip -n client link set c0 xdp off
 	start "$BATS_TEST_TMPDIR/other" client tfoguard run -i c0
 	wait_for grep -q "c0: guarded" "$BATS_TEST_TMPDIR/other"
 	is_guarded client c0
