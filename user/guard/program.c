@@ -152,7 +152,8 @@ static int explain_refusal(struct fault *f, int err)
 				  "(/sys/kernel/btf/vmlinux)");
 	} else if (err == -EMFILE) {
 		fault_advise(f, "allow it 256 open files: ulimit -n 256");
-	} else if (err == -ENOMEM) {
+	} else if (err == -ENOMEM || err == -ESRCH) {
+		/* The latter: libbpf had none for the kernel's BTF. */
 		fault_advise(f, PROGRAM_MEMORY);
 	} else {
 		fault_advise(f, "try again, on Linux 6.1 or newer");
