@@ -125,6 +125,7 @@ allow_one_bad_ack() {
 @test "routed: under pressure too, whatever its segments acknowledge" {
 	route_to_far
 	SERVE_IN=far serve 8080 fastopen=1024
+	hear_answers c0
 	guard s0
 	press 8080
 	allow_one_bad_ack
