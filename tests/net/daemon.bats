@@ -554,6 +554,14 @@ steps_told() { grep -c "done for a command: key" "$log"; }
 	[ "$heals" = 3 ]
 }
 
+@test "the filter that takes the ACKs of answers is put back" {
+	run_daemon -i s0
+	filter() { at_server tc filter show dev s0 ingress | grep -q tfoguard; }
+	wait_for filter
+	at_server tc qdisc del dev s0 clsact
+	wait_for filter
+}
+
 @test "while it can't attach it tries ever more seldom, and says so" {
 	ip -n server link set dev s0 xdpgeneric obj "$(foreign_program)" sec xdp
 	run_daemon -i s0

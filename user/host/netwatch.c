@@ -11,7 +11,7 @@ int netwatch_open(void)
 	const struct sockaddr_nl address = {
 		.nl_family = AF_NETLINK,
 		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-			     RTMGRP_IPV6_IFADDR,
+			     RTMGRP_IPV6_IFADDR | RTMGRP_TC,
 	};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			NETLINK_ROUTE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Changes of this namespace's links and addresses, as rtnetlink tells them. */
+/* Changes of this namespace's links, addresses and filters, as rtnetlink tells
+ * them. */
 #ifndef TFOGUARD_NETWATCH_H
 #define TFOGUARD_NETWATCH_H
 
