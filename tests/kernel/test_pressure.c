@@ -1530,17 +1530,55 @@ static void test_proven_full(void **state)
 	close(s.fd);
 }
 
-static int set_up(void **state)
+static struct port_policy ports[PORT_COUNT];
+static struct program_config config = {
+	.settings = { .can_answer = 1, .frozen_clock = 1 },
+	.ports = ports,
+};
+
+static int open_judge(void)
 {
-	static struct port_policy ports[PORT_COUNT];
-	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-	struct program_config config = {
-		.settings = { .can_answer = 1, .frozen_clock = 1 },
-		.ports = ports,
-	};
-	struct link_row row = { .link.mac = { 0 } };
 	struct keyring ring;
 	struct fault f = { 0 };
+
+	frame_ring(&ring);
+	if (judge_open(&judge, &config, &ring, &f)) {
+		fprintf(stderr, "# %s; %s\n", f.why, f.advice);
+		return -1;
+	}
+	put_map("master", 0, &master);
+	set_tuning(TUNING_DEFAULT);
+	pass_time(0);
+	return 0;
+}
+
+/* Behind a dispatcher frames can't be cut, and what lies beyond the first buffer
+ * can't be cleared. At the upper mark that is no way into the queue. */
+static void test_what_cannot_be_answered(void **state)
+{
+	struct server s = serve(0, BACKLOG, 16),
+		      always = serve(ALWAYS_PORT, BACKLOG, 16);
+	struct judge *alone = judge;
+
+	(void)state;
+	half_open(&s, HI);
+	expect(SYN_TO(&s, "mss", 8900), V_answer_plain);
+	config.chained = 1;
+	assert_int_equal(open_judge(), 0);
+	expect(SYN_TO(&s, "mss", 8900), V_odd_limit);
+	expect(SYN_TO(&s, "mss", 0), V_answer_plain);
+	expect(SYN_TO(&always, "mss", 8900), V_act_failed);
+	judge_close(judge);
+	config.chained = 0;
+	judge = alone;
+	close(s.fd);
+	close(always.fd);
+}
+
+static int set_up(void **state)
+{
+	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	struct link_row row = { .link.mac = { 0 } };
 	cpu_set_t first;
 
 	(void)state;
@@ -1568,19 +1606,11 @@ static int set_up(void **state)
 	ports[ALWAYS_PORT].answer = ANSWER_always;
 	ports[SOURCE_PORT].over_source = OVER_drop;
 	ports[PREFIX_PORT].over_prefix = OVER_drop;
-	frame_ring(&ring);
 	row.link.ifindex = if_nametoindex("t0");
 	memcpy(&row.link.mac[0], "\x02\0\0\0\0\0", 6);
 	assert_int_equal(tables_add_row(&config.tables, &row), 0);
 	assert_int_equal(locals_read(&config.tables), 0);
-	if (judge_open(&judge, &config, &ring, &f)) {
-		fprintf(stderr, "# %s; %s\n", f.why, f.advice);
-		return -1;
-	}
-	put_map("master", 0, &master);
-	set_tuning(TUNING_DEFAULT);
-	pass_time(0);
-	return 0;
+	return open_judge();
 }
 
 static int tear_down(void **state)
@@ -1627,6 +1657,7 @@ int main(void)
 		cmocka_unit_test(test_clock_that_stands_still),
 		cmocka_unit_test(test_a_hundred_ports),
 		cmocka_unit_test(test_tfo_budget),
+		cmocka_unit_test(test_what_cannot_be_answered),
 		cmocka_unit_test(test_proven_full),
 	};
 

@@ -83,7 +83,7 @@ int judge_open(struct judge **out, const struct program_config *config,
 	judge->no_ethernet = config->settings.no_ethernet;
 	program_catch_complaints();
 	judge->config = *config;
-	judge->config.settings.may_resize = 1;
+	judge->config.settings.may_resize = !config->chained;
 	err = program_open(&judge->program, &judge->config, &none, f) ?:
 	      program_load(&judge->program, f);
 	if (!err) {

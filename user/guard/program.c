@@ -205,7 +205,10 @@ int program_load(struct program *program, struct fault *f)
 
 	if (err)
 		return f->exit ? err : explain_refusal(f, err);
-	program->fd = bpf_program__fd(program->skel->progs.tfoguard);
+	program->fd = bpf_program__fd(
+		bpf_program__autoload(program->skel->progs.tfoguard) ?
+			program->skel->progs.tfoguard :
+			program->skel->progs.tfoguard_chained);
 	return 0;
 }
 
