@@ -539,19 +539,9 @@ stage int is_bare(struct __sk_buff *skb, const struct bytes *bytes)
 stage enum verdict find_tcp(struct __sk_buff *skb, const struct bytes *bytes,
 			    struct packet *p)
 {
-	enum verdict v;
-	__be16 proto;
+	enum verdict v = parse_layers(bytes, p, is_bare(skb, bytes));
 	__u8 *tcp;
 
-	v = parse_link(bytes, p, is_bare(skb, bytes), &proto);
-	if (v)
-		return v;
-	if (proto == be16(ETH_P_IP))
-		v = parse_ipv4(bytes, p);
-	else if (proto == be16(ETH_P_IPV6))
-		v = parse_ipv6(bytes, p);
-	else
-		return V_not_tcp;
 	if (v)
 		return v;
 	tcp = bytes->data + (p->l4 & IPV6_CHAIN_MAX);

@@ -242,8 +242,9 @@ stage enum verdict parse_tcp(const struct bytes *bytes, struct packet *p)
 	return UNDECIDED;
 }
 
-stage enum verdict parse(const struct bytes *bytes, struct packet *p,
-			 int no_ethernet)
+/* Up to where TCP begins. */
+stage enum verdict parse_layers(const struct bytes *bytes, struct packet *p,
+				int no_ethernet)
 {
 	enum verdict v;
 	__be16 proto;
@@ -252,12 +253,16 @@ stage enum verdict parse(const struct bytes *bytes, struct packet *p,
 	if (v)
 		return v;
 	if (proto == be16(ETH_P_IP))
-		v = parse_ipv4(bytes, p);
-	else if (proto == be16(ETH_P_IPV6))
-		v = parse_ipv6(bytes, p);
-	else
-		return V_not_tcp;
-	return v ?: parse_tcp(bytes, p);
+		return parse_ipv4(bytes, p);
+	if (proto == be16(ETH_P_IPV6))
+		return parse_ipv6(bytes, p);
+	return V_not_tcp;
+}
+
+stage enum verdict parse(const struct bytes *bytes, struct packet *p,
+			 int no_ethernet)
+{
+	return parse_layers(bytes, p, no_ethernet) ?: parse_tcp(bytes, p);
 }
 
 /* The masks change nothing; they are bounds that any verifier sees. */
