@@ -138,17 +138,10 @@ static void forget_devices(void *arg)
 
 static int read_devices(struct devices *all)
 {
-	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-	struct netlink_request request = {
-		.bus = NETLINK_ROUTE,
-		.type = RTM_GETLINK,
-		.header = &ifi,
-		.size = sizeof(ifi),
-	};
 	int err;
 
 	*all = (struct devices){ 0 };
-	err = netlink_dump(&request, forget_devices, read_device, all);
+	err = netlink_links(forget_devices, read_device, all);
 	return err ?: all->err;
 }
 

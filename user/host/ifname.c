@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "netlink.h"
 
@@ -48,17 +47,10 @@ static int compare(const struct nlmsghdr *nlh, void *arg)
 
 const char *ifname_real(const char *name, char real[IF_NAMESIZE])
 {
-	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-	struct netlink_request request = {
-		.bus = NETLINK_ROUTE,
-		.type = RTM_GETLINK,
-		.header = &ifi,
-		.size = sizeof(ifi),
-	};
 	struct search search = { .name = name, .real = real };
 
 	real[0] = '\0';
 	/* What an incomplete dump found is found. */
-	netlink_dump(&request, NULL, compare, &search);
+	netlink_links(NULL, compare, &search);
 	return real[0] ? real : name;
 }

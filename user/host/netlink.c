@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /* A dump's message can be as large as the kernel likes, up to 32 KiB. */
@@ -74,4 +76,17 @@ int netlink_dump(const struct netlink_request *request,
 	}
 	free(buffer);
 	return err;
+}
+
+int netlink_links(void (*restart)(void *arg), mnl_cb_t each, void *arg)
+{
+	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	const struct netlink_request request = {
+		.bus = NETLINK_ROUTE,
+		.type = RTM_GETLINK,
+		.header = &ifi,
+		.size = sizeof(ifi),
+	};
+
+	return netlink_dump(&request, restart, each, arg);
 }

@@ -26,4 +26,7 @@ struct netlink_request {
 int netlink_dump(const struct netlink_request *, void (*restart)(void *arg),
 		 mnl_cb_t each, void *arg);
 
+/* The same of all links of this network namespace. */
+int netlink_links(void (*restart)(void *arg), mnl_cb_t each, void *arg);
+
 #endif
