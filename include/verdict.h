@@ -76,8 +76,8 @@ enum action {
 				"that was set")                                \
 	X(fragment_pressure, drop, "a SYN in fragments to a port under "       \
 				   "pressure")                                 \
-	X(odd_limit, drop, "what can't be judged, beyond a small rate, under " \
-			   "pressure")                                         \
+	X(odd_limit, drop, "what can't be judged or answered, beyond a small " \
+			   "rate, under pressure")                             \
 	X(forged_drop, drop, "a cookie that no key made, to a port with "      \
 			     "forged=drop")                                    \
 	X(port_drop, drop, "a SYN with data to a port in mode drop")
