@@ -157,9 +157,7 @@ is_told() {
 		tfo_budget: {mark: 0 %, share: 1 %}
 	END
 	serve 8080 fastopen=64
-	bpftool prog load "$(receiver)" /sys/fs/bpf/receiver
-	at_client bpftool net attach xdpdrv pinned /sys/fs/bpf/receiver dev c0
-	rm /sys/fs/bpf/receiver
+	hear_answers c0
 	guard s0 -c "$BATS_TEST_TMPDIR/config.yaml"
 	served 10.99.0.2 8080
 	[ "$(ask 10.99.0.2 8080)" = 0-RTT ]
@@ -290,6 +288,7 @@ flooding() { # VERDICT: packets come in and are judged so
 offered() { syn dport="$1" | jq -r '.answer.ip[80:88]'; } # PORT
 
 @test "the MTU changed under traffic: nothing is lost, answers keep to it" {
+	# A receiver that takes fragments: no other lets the MTU rise.
 	bpftool prog load "$(receiver)" /sys/fs/bpf/receiver
 	at_client bpftool net attach xdpdrv pinned /sys/fs/bpf/receiver dev c0
 	rm /sys/fs/bpf/receiver
