@@ -224,9 +224,14 @@ int bounce(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-/* The first address that somebody has here, and how many; host byte order. By
- * IPv6 nobody has any. */
+/* The first address that somebody has, and how many; host byte order. By IPv6
+ * nobody has any. */
 const volatile __u32 kept, n_kept;
+
+static __always_inline int is_kept(__be32 address)
+{
+	return bpf_ntohl(address) - kept < n_kept;
+}
 
 static __always_inline int is_for_nobody(void *at, void *end, __be16 proto)
 {
@@ -234,8 +239,7 @@ static __always_inline int is_for_nobody(void *at, void *end, __be16 proto)
 	struct iphdr *ip = at;
 
 	if (proto == bpf_htons(ETH_P_IP))
-		return (void *)(ip + 1) <= end &&
-		       bpf_ntohl(ip->daddr) - kept >= n_kept;
+		return (void *)(ip + 1) <= end && !is_kept(ip->daddr);
 	return proto == bpf_htons(ETH_P_IPV6) && (void *)(ip6 + 1) <= end &&
 	       ip6->nexthdr == IPPROTO_TCP;
 }
@@ -250,6 +254,22 @@ int internet(struct xdp_md *ctx)
 	count(COUNT_all);
 	if ((void *)(eth + 1) > end ||
 	    !is_for_nobody(eth + 1, end, eth->h_proto))
+		return XDP_PASS;
+	count(COUNT_lost);
+	return XDP_DROP;
+}
+
+/* Takes IPv4 from those who are kept alone. */
+SEC("xdp.frags")
+int oracle(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+
+	count(COUNT_all);
+	if ((void *)(ip + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) ||
+	    is_kept(ip->saddr))
 		return XDP_PASS;
 	count(COUNT_lost);
 	return XDP_DROP;

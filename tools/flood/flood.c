@@ -3,7 +3,7 @@
  * A flood of SYNs made in the kernel, and what stands at its ends.
  *
  *   flood send INTERFACE …      see --help
- *   flood stand INTERFACE pass|drop|bounce|internet
+ *   flood stand INTERFACE pass|drop|bounce|internet|oracle
  *
  * Exit codes: 0 done, 1 failed, 2 usage. JSON on standard output.
  */
@@ -367,7 +367,7 @@ static const struct argp_option options[] = {
 	  "By any interface, not only by a veth in a namespace that has no "
 	  "default route",
 	  1 },
-	{ 0, 0, 0, 0, "stand internet:", 2 },
+	{ 0, 0, 0, 0, "stand internet, oracle:", 2 },
 	{ "keep", OPT_KEEP, "ADDRESS/N", 0,
 	  "What goes elsewhere is lost (0.0.0.0/0)", 2 },
 	{ 0 }
@@ -481,7 +481,7 @@ static void choose_sources(struct arguments *a, struct argp_state *state)
 static void check_end(struct arguments *a, struct argp_state *state)
 {
 	static const char *const programs[] = { "pass", "drop", "bounce",
-						"internet", NULL };
+						"internet", "oracle", NULL };
 	const char *const *p = programs;
 
 	if (!a->interface)
@@ -491,7 +491,7 @@ static void check_end(struct arguments *a, struct argp_state *state)
 			p++;
 		if (!*p)
 			argp_error(state, "what stands there? pass, drop, "
-					  "bounce or internet");
+					  "bounce, internet or oracle");
 		return;
 	}
 	if (!a->to || !a->has_mac)
@@ -587,7 +587,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	options, parse_option,
 	"send INTERFACE --to ADDRESS --mac MAC [OPTION...]\n"
-	"stand INTERFACE pass|drop|bounce|internet [--keep PREFIX]",
+	"stand INTERFACE pass|drop|bounce|internet|oracle [--keep PREFIX]",
 	"A flood of SYNs, for tests and the bench.\v"
 	"send floods by INTERFACE, and reports what it sent and what the ring "
 	"of a veth's other end had no room for. stand puts an XDP program "
