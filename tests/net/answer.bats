@@ -224,7 +224,7 @@ open_as() { # ORDER [OPTION=VALUE]...
 }
 
 strangers() { # NETNS INTERFACE: where addresses are that no stack has
-	for address in 10.99.0.77 10.99.0.78; do
+	for address in 10.99.0.77 10.99.0.78 fd00:99::77; do
 		ip -n "$1" neigh replace $address dev "$2" lladdr 02:00:00:00:00:99
 	done
 }
@@ -233,15 +233,44 @@ strangers() { # NETNS INTERFACE: where addresses are that no stack has
 	always 8001
 	serve 8001
 	strangers server s0
-	for options in "" timestamps=1; do
-		for order in ack,data,end data,ack,end data,end ack,ack,data,end; do
-			mark
-			run open_as $order $options
-			echo "# $order $options: $output"
-			[ "$output" = served ]
-			judged answer_plain 1
+	for family in "" "from=fd00:99::77 to=fd00:99::2"; do
+		for options in "" timestamps=1; do
+			for order in ack,data,end data,ack,end data,end \
+				ack,ack,data,end; do
+				mark
+				run open_as $order $options $family
+				echo "# $order $options $family: $output"
+				[ "$output" = served ]
+				judged answer_plain 1
+			done
 		done
 	done
+}
+
+lose_first_acks() { # PORT...
+	at_client nft 'add table inet lost; flush table inet lost
+		add chain inet lost out { type filter hook output priority 0; }'
+	for port in "$@"; do
+		at_client nft add rule inet lost out tcp dport "$port" \
+			'tcp flags & (syn | ack | psh | fin) == ack' \
+			limit rate 1/hour burst 1 packets counter drop
+	done
+}
+
+@test "a connection is the kernel's own where the ACK is lost and data come" {
+	pair
+	for timestamps in 1 0; do
+		at_client sysctl -qw net.ipv4.tcp_timestamps=$timestamps
+		for address in 10.99.0.2 fd00:99::2; do
+			lose_first_acks 8001 9001
+			same_as_the_kernels $address plain=1
+			at_client nft list table inet lost
+			[ "$(at_client nft -j list table inet lost | jq -c '
+				[.. | .counter? // empty | .packets]')" = '[1,1]' ]
+		done
+	done
+	at_client nft delete table inet lost
+	at_client sysctl -qw net.ipv4.tcp_timestamps=1
 }
 
 # A thread that is woken first reads both from the queue at once.
