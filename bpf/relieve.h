@@ -120,14 +120,11 @@ stage void allow_valid(const struct syn *s, const struct heard *h,
 	a->left = left < VALID_MOST ? left : VALID_MOST;
 }
 
-/* Between the marks: whether one more may enter. */
-stage int is_admitted(const struct heard *h, const struct tuning *t,
-		      __u32 hash, __u64 now)
+stage struct growth *growth_of(const struct heard *h)
 {
 	__u32 place = (h->self >> 6) & (GROWTH_PLACES - 1);
-	struct growth *g = bpf_map_lookup_elem(&growths, &place);
 
-	return g && may_grow(g, h, t, hash, now);
+	return bpf_map_lookup_elem(&growths, &place);
 }
 
 /* A retransmission has the hash of its first. */
@@ -185,24 +182,31 @@ stage int is_proven_source(const struct syn *s, __u64 now)
 	return proof && proof->until > now;
 }
 
-/* Whether this SYN's source or prefix sends more than it may; a limit that
- * drops has the word in calm too. */
+/* A limit that drops has the word in calm too; one that answers has none where
+ * that is done anyway: its buckets lie far apart, and take their time. */
+stage int is_asked(enum over_policy over, const struct heard *h, int answered)
+{
+	return over == OVER_drop || (h->share && !answered);
+}
+
+/* Whether this SYN's source or prefix sends more than it may. */
 stage enum relief over_limits(const struct syn *s, const struct heard *h,
 			      const struct tuning *t,
-			      const struct secrets *secrets, __u64 now)
+			      const struct secrets *secrets, __u64 now,
+			      int answered)
 {
 	int forged = s->class == SYN_COOKIE || s->class == SYN_BAD_LENGTH;
 	enum relief relief = RELIEF_PASS;
 
 	if (s->allowed || s->proven)
 		return RELIEF_PASS;
-	if ((h->share || s->policy.over_prefix == OVER_drop) &&
+	if (is_asked(s->policy.over_prefix, h, answered) &&
 	    !is_within(LIMIT_PREFIX_SYN, prefix_of(s->family, &s->path), t->prefix_syn, secrets,
 		       now))
 		relief = s->policy.over_prefix == OVER_drop ?
 				 RELIEF_PREFIX_LIMIT :
 				 RELIEF_ANSWER;
-	if ((h->share || s->policy.over_source == OVER_drop) &&
+	if (is_asked(s->policy.over_source, h, answered) &&
 	    (!is_within(LIMIT_SOURCE_SYN, source_of(s->family, &s->path), t->source_syn, secrets,
 			now) ||
 	     (forged && !is_within(LIMIT_SOURCE_FORGED, source_of(s->family, &s->path),
@@ -221,6 +225,9 @@ stage enum relief relief_of(const struct syn *s, const struct heard *h,
 			    const struct secrets *secrets, __u64 now,
 			    int burst)
 {
+	int answered = s->policy.answer == ANSWER_always || burst ||
+		       h->share >= SHARE_ALL;
+	struct growth *g = NULL;
 	enum relief relief;
 
 	if (s->proven && h->tfo_room) {
@@ -229,14 +236,17 @@ stage enum relief relief_of(const struct syn *s, const struct heard *h,
 			return RELIEF_PASS;
 		return RELIEF_BUDGET;
 	}
-	relief = over_limits(s, h, t, secrets, now);
+	if (h->share && !answered) {
+		g = growth_of(h);
+		answered = !g || !may_grow(g, h, t, flow_hash(s, secrets), now);
+	}
+	relief = over_limits(s, h, t, secrets, now, answered);
 	if (relief)
 		return relief;
-	if (s->policy.answer == ANSWER_always || burst ||
-	    h->share >= SHARE_ALL)
+	if (answered)
 		return RELIEF_ANSWER;
-	if (h->share && !is_admitted(h, t, flow_hash(s, secrets), now))
-		return RELIEF_ANSWER;
+	if (g)
+		g->admitted++;
 	return RELIEF_PASS;
 }
 

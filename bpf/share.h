@@ -57,7 +57,7 @@ stage __u32 least_budget(const struct growth *g, __u32 span)
 	       ((((__u32)g->period * 0x9e3779b1U) >> 24) < rest);
 }
 
-/* Between the marks: whether one more may enter. */
+/* Between the marks: whether one more may enter. Who lets it counts it. */
 stage int may_grow(struct growth *g, const struct heard *h,
 		   const struct tuning *t, __u32 hash, __u64 now)
 {
@@ -103,10 +103,7 @@ stage int may_grow(struct growth *g, const struct heard *h,
 			return 0;
 		budget = least_budget(g, span);
 	}
-	if (g->admitted >= budget)
-		return 0;
-	g->admitted++;
-	return 1;
+	return g->admitted < budget;
 }
 
 #endif

@@ -1313,7 +1313,8 @@ static void test_prefix_limit(void **state)
 /* Limits that don't drop: nothing in calm, answers under pressure. */
 static void test_limits_that_answer(void **state)
 {
-	struct server s = serve(0, BACKLOG, 16);
+	struct server s = serve(0, BACKLOG, 16),
+		      pressed = serve(0, BACKLOG, 16);
 	struct tuning t = TUNING_DEFAULT;
 	unsigned int passed = 0;
 
@@ -1334,6 +1335,16 @@ static void test_limits_that_answer(void **state)
 				  V_plain_syn;
 	}
 	assert_int_equal(passed, 5);
+	/* What is answered anyway takes nothing of it. */
+	half_open(&pressed, HI);
+	pass_time(2 * PERIOD);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(judge_now(&SYN_TO(&pressed, "mss", 0)),
+				 V_answer_plain);
+	passed = 0;
+	for (int i = 0; i < 50; i++)
+		passed += judge_now(&SYN_TO(&s, "mss", 0)) == V_plain_syn;
+	assert_int_equal(passed, 5);
 	t.source_syn = 0;
 	set_tuning(t);
 	passed = 0;
@@ -1341,6 +1352,7 @@ static void test_limits_that_answer(void **state)
 		passed += judge_now(&SYN_TO(&s, "mss", 0)) == V_plain_syn;
 	assert_int_equal(passed, 50);
 	set_tuning(TUNING_DEFAULT);
+	close(pressed.fd);
 	close(s.fd);
 }
 

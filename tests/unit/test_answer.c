@@ -252,8 +252,12 @@ static unsigned int entered(struct growth *g, __u32 queue, __u64 now,
 	unsigned int in = 0;
 
 	h.share = share_of(&h, &usual);
-	while (n--)
-		in += (unsigned int)may_grow(g, &h, &usual, 255, now);
+	while (n--) {
+		if (may_grow(g, &h, &usual, 255, now)) {
+			g->admitted++;
+			in++;
+		}
+	}
 	return in;
 }
 
