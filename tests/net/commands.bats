@@ -408,6 +408,20 @@ explained_well() { # JSON LINES
 	# What leaves is a SYN-ACK to where the SYN came from.
 	run -0 bash -c "tfoguard explain -j --key $KEY --pressure capture | head -1 | jq -r .out"
 	[[ ${output:28} == 45*0a6300020a6300011f900fa0????????00000008?012* ]]
+	# It grants the cookie of the key that is given.
+	[[ $(explain --key $KEY --pressure | jq -r 'select(.verdict == "answer_request").out') == *220a$GOOD* ]]
+}
+
+@test "explain: answer=always needs no pressure, live or not" {
+	varied
+	[ "$(explain --key $KEY --port 8080,answer=always | jq -r .verdict | head -2 | xargs)" = \
+		"answer_plain answer_request" ]
+	serve 8090 fastopen=16
+	rm capture
+	add dport=8090
+	live() { at_server tfoguard explain --live -j --port "$1" capture | jq -r .verdict; }
+	[ "$(live 8090,answer=always)" = answer_plain ]
+	[ "$(live 8090)" = plain_syn ]
 }
 
 @test "explain: as text, a line for each packet" {

@@ -247,6 +247,7 @@ usage() { harmless 2 "$1" at_server tfoguard "${@:2}"; } # TEXT ARGUMENT...
 	usage "is not of the form" explain x.pcap --key 1-2-3
 	usage "which capture?" explain
 	usage "one capture at a time" explain a b
+	usage "--live asks the listeners whether there is pressure" explain a --live --pressure
 }
 
 # ---- pins of another version ----------------------------------------------
