@@ -119,33 +119,33 @@ keys_by_the_daemon() {
 guards_a_bond() {
 	local before
 	end_daemon TERM
-	ip link add bond0 type bond mode active-backup miimon 100
+	ip link add bond type bond mode active-backup miimon 100 || return 1
 	for i in 0 1; do
 		ip link add "b$i" type veth peer name "d$i"
 		ip link set "d$i" up
-		ip link set "b$i" master bond0
+		ip link set "b$i" master bond
 	done
-	ip link set bond0 up
-	start_daemon -i s0 -i bond0
-	wait_for logged "bond0: guarded" || return 1
-	on_bond() { tfoguard status -j bond0 | jq -e .attached >/dev/null && ready; }
+	ip link set bond up
+	start_daemon -i s0 -i bond
+	wait_for logged "bond: guarded" || return 1
+	on_bond() { tfoguard status -j bond | jq -e .attached >/dev/null && ready; }
 	wait_for on_bond || return 1
-	before=$(tfoguard status -j bond0 | jq .program_id)
+	before=$(tfoguard status -j bond | jq .program_id)
 	for i in 1 2 3; do
 		ip link set b1 nomaster
 		ip link set d0 down
 		sleep 0.3
 		ip link set d0 up
 		ip link set b1 down
-		ip link set b1 master bond0 || return 1
+		ip link set b1 master bond || return 1
 		sleep 0.5
 	done
 	sleep 2
-	on_bond && [ "$(tfoguard status -j bond0 | jq .program_id)" = "$before" ] || return 1
-	bpftool net show | grep -A5 ^xdp | grep bond0 || return 1
-	logged "bond0: the guard was taken off" && return 1
-	ip link del bond0
-	wait_for logged "bond0: the interface has gone"
+	on_bond && [ "$(tfoguard status -j bond | jq .program_id)" = "$before" ] || return 1
+	bpftool net show | grep -A5 ^xdp | grep "^bond(" || return 1
+	logged "bond: the guard was taken off" && return 1
+	ip link del bond
+	wait_for logged "bond: the interface has gone"
 }
 
 ends() {
