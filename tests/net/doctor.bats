@@ -493,6 +493,10 @@ nat_chain() { # HOOK
 	for rule in "ct state invalid drop" "ct state new drop" \
 		"tcp flags != syn ct state established drop" \
 		"tcp flags == syn ct state new drop" \
+		"tcp flags ! ack ct state new drop" \
+		"tcp flags & (fin|syn|rst|ack) != ack ct state new drop" \
+		"tcp flags != syn ct state ! new drop" \
+		"meta l4proto udp @th,104,8 != 2 ct state new drop" \
 		"tcp flags != syn ct state new counter accept"; do
 		# shellcheck disable=SC2086 # nft takes words
 		at_server nft add rule inet f in $rule
@@ -500,7 +504,8 @@ nat_chain() { # HOOK
 	at_server nft add rule inet f out 'tcp flags != syn ct state new drop'
 	at_server iptables-nft -A INPUT -p tcp ! --syn -m conntrack \
 		! --ctstate NEW -j DROP
-	at_server iptables-nft -A INPUT -p tcp -m conntrack --ctstate INVALID -j DROP
+	at_server iptables-nft -A INPUT -p tcp ! --syn -m conntrack \
+		--ctstate INVALID -j DROP
 	absent acks_refused
 }
 
