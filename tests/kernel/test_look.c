@@ -360,8 +360,9 @@ static void test_connection_exists(void **state)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(connect(fd, (void *)&to, sizeof(to)), 0);
 	assert_int_equal(getsockname(fd, (void *)&from, &size), 0);
+	f.sport = ntohs(from.sin_port) ^ 1;
 	assert_int_equal(judge_with(judge, &f), V_forged);
-	f.sport = ntohs(from.sin_port);
+	f.sport ^= 1;
 	assert_int_equal(judge_with(judge, &f), V_socket_exists);
 	close(fd);
 }
