@@ -35,15 +35,14 @@ struct {
 stage int is_within(enum limit limit, __u64 id, __u32 rate,
 		    const struct secrets *secrets, __u64 now)
 {
-	__u64 *first, *second, hash;
-	__u32 one, two;
+	__u64 hash = hash_words(secrets, id, limit);
+	__u32 one = limit * BUCKETS + (hash & (BUCKETS - 1));
+	__u32 two = limit * BUCKETS + ((hash >> 32) & (BUCKETS - 1));
+	__u64 *first, *second;
 	int within;
 
 	if (!rate)
 		return 1;
-	hash = hash_words(secrets, id, limit);
-	one = limit * BUCKETS + (hash & (BUCKETS - 1));
-	two = limit * BUCKETS + ((hash >> 32) & (BUCKETS - 1));
 	first = bpf_map_lookup_elem(&buckets, &one);
 	second = bpf_map_lookup_elem(&buckets, &two);
 	if (!first || !second)
