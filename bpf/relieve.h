@@ -127,6 +127,28 @@ stage struct growth *growth_of(const struct heard *h)
 	return bpf_map_lookup_elem(&growths, &place);
 }
 
+/* Between the marks: whether one more may enter. */
+stage int is_admitted(const struct heard *h, const struct tuning *t,
+		      __u32 hash, __u64 now)
+{
+	struct growth *g = growth_of(h);
+
+	return g && may_grow(g, h, t, hash, now);
+}
+
+/* Whether it is answered, whatever limits say. */
+stage int is_answered(const struct syn *s, const struct heard *h, __u64 now,
+		      int burst)
+{
+	struct growth *g;
+
+	if (s->policy.answer == ANSWER_always || burst ||
+	    h->share >= SHARE_ALL)
+		return 1;
+	g = h->share ? growth_of(h) : NULL;
+	return g && is_given_all(g, h, now);
+}
+
 /* A retransmission has the hash of its first. */
 stage __u32 flow_hash(const struct syn *s, const struct secrets *secrets)
 {
@@ -182,31 +204,24 @@ stage int is_proven_source(const struct syn *s, __u64 now)
 	return proof && proof->until > now;
 }
 
-/* A limit that drops has the word in calm too; one that answers has none where
- * that is done anyway: its buckets lie far apart, and take their time. */
-stage int is_asked(enum over_policy over, const struct heard *h, int answered)
-{
-	return over == OVER_drop || (h->share && !answered);
-}
-
-/* Whether this SYN's source or prefix sends more than it may. */
+/* Whether this SYN's source or prefix sends more than it may; a limit that
+ * drops has the word in calm too. */
 stage enum relief over_limits(const struct syn *s, const struct heard *h,
 			      const struct tuning *t,
-			      const struct secrets *secrets, __u64 now,
-			      int answered)
+			      const struct secrets *secrets, __u64 now)
 {
 	int forged = s->class == SYN_COOKIE || s->class == SYN_BAD_LENGTH;
 	enum relief relief = RELIEF_PASS;
 
 	if (s->allowed || s->proven)
 		return RELIEF_PASS;
-	if (is_asked(s->policy.over_prefix, h, answered) &&
+	if ((h->share || s->policy.over_prefix == OVER_drop) &&
 	    !is_within(LIMIT_PREFIX_SYN, prefix_of(s->family, &s->path), t->prefix_syn, secrets,
 		       now))
 		relief = s->policy.over_prefix == OVER_drop ?
 				 RELIEF_PREFIX_LIMIT :
 				 RELIEF_ANSWER;
-	if (is_asked(s->policy.over_source, h, answered) &&
+	if ((h->share || s->policy.over_source == OVER_drop) &&
 	    (!is_within(LIMIT_SOURCE_SYN, source_of(s->family, &s->path), t->source_syn, secrets,
 			now) ||
 	     (forged && !is_within(LIMIT_SOURCE_FORGED, source_of(s->family, &s->path),
@@ -219,16 +234,20 @@ stage enum relief over_limits(const struct syn *s, const struct heard *h,
 	return relief;
 }
 
+stage int has_drop_limit(const struct syn *s)
+{
+	return s->policy.over_source == OVER_drop ||
+	       s->policy.over_prefix == OVER_drop;
+}
+
 /* What becomes of a SYN that is ours and has a listener. */
 stage enum relief relief_of(const struct syn *s, const struct heard *h,
 			    const struct tuning *t,
 			    const struct secrets *secrets, __u64 now,
 			    int burst)
 {
-	int answered = s->policy.answer == ANSWER_always || burst ||
-		       h->share >= SHARE_ALL;
-	struct growth *g = NULL;
 	enum relief relief;
+	int answered;
 
 	if (s->proven && h->tfo_room) {
 		if (!h->tfo_busy || s->allowed ||
@@ -236,17 +255,18 @@ stage enum relief relief_of(const struct syn *s, const struct heard *h,
 			return RELIEF_PASS;
 		return RELIEF_BUDGET;
 	}
-	if (h->share && !answered) {
-		g = growth_of(h);
-		answered = !g || !may_grow(g, h, t, flow_hash(s, secrets), now);
-	}
-	relief = over_limits(s, h, t, secrets, now, answered);
+	/* A limit that answers has no say then: its buckets lie far apart, and
+	 * take their time. */
+	answered = is_answered(s, h, now, burst);
+	if (answered && !has_drop_limit(s))
+		return RELIEF_ANSWER;
+	relief = over_limits(s, h, t, secrets, now);
 	if (relief)
 		return relief;
 	if (answered)
 		return RELIEF_ANSWER;
-	if (g)
-		g->admitted++;
+	if (h->share && !is_admitted(h, t, flow_hash(s, secrets), now))
+		return RELIEF_ANSWER;
 	return RELIEF_PASS;
 }
 

@@ -27,6 +27,7 @@
 struct growth {
 	__u64 self; /* of struct heard */
 	__u64 period;
+	__u64 full_in; /* the period in which it was given all of its budget */
 	__u32 queue; /* at the period's start */
 	__u32 tried;
 	__u32 admitted;
@@ -57,7 +58,7 @@ stage __u32 least_budget(const struct growth *g, __u32 span)
 	       ((((__u32)g->period * 0x9e3779b1U) >> 24) < rest);
 }
 
-/* Between the marks: whether one more may enter. Who lets it counts it. */
+/* Between the marks: whether one more may enter. */
 stage int may_grow(struct growth *g, const struct heard *h,
 		   const struct tuning *t, __u32 hash, __u64 now)
 {
@@ -70,6 +71,7 @@ stage int may_grow(struct growth *g, const struct heard *h,
 	if (g->self != h->self) {
 		g->self = h->self;
 		g->period = period;
+		g->full_in = 0;
 		g->queue = h->syn_queue;
 		g->tried = g->admitted = g->budget = 0;
 	}
@@ -103,7 +105,18 @@ stage int may_grow(struct growth *g, const struct heard *h,
 			return 0;
 		budget = least_budget(g, span);
 	}
-	return g->admitted < budget;
+	if (g->admitted >= budget) {
+		g->full_in = period;
+		return 0;
+	}
+	g->admitted++;
+	return 1;
+}
+
+/* Whether none enters before the next period. */
+stage int is_given_all(const struct growth *g, const struct heard *h, __u64 now)
+{
+	return g->self == h->self && g->full_in == now >> PERIOD_SHIFT;
 }
 
 #endif

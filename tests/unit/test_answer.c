@@ -252,12 +252,8 @@ static unsigned int entered(struct growth *g, __u32 queue, __u64 now,
 	unsigned int in = 0;
 
 	h.share = share_of(&h, &usual);
-	while (n--) {
-		if (may_grow(g, &h, &usual, 255, now)) {
-			g->admitted++;
-			in++;
-		}
-	}
+	while (n--)
+		in += (unsigned int)may_grow(g, &h, &usual, 255, now);
 	return in;
 }
 
@@ -390,6 +386,30 @@ static void test_hash_against_share(void **state)
 	}
 }
 
+/* Who was given all is told so without a look at its budget, until the next
+ * period; nobody else is. */
+static void test_given_all(void **state)
+{
+	struct heard h = { .self = 64, .syn_queue = 40, .syn_limit = LIMIT },
+		     other = { .self = 128, .syn_queue = 40, .syn_limit = LIMIT };
+	struct growth g = { 0 };
+	__u64 now = PERIOD;
+
+	(void)state;
+	other.share = h.share = share_of(&h, &usual);
+	/* A period in which the least budget is one. */
+	while (!may_grow(&g, &h, &usual, 255, now))
+		now += PERIOD;
+	assert_false(is_given_all(&g, &h, now));
+	assert_false(may_grow(&g, &h, &usual, 255, now));
+	assert_true(is_given_all(&g, &h, now));
+	assert_true(is_given_all(&g, &h, now + PERIOD - 1));
+	assert_false(is_given_all(&g, &h, now + PERIOD));
+	assert_false(is_given_all(&g, &other, now));
+	assert_true(may_grow(&g, &other, &usual, 255, now));
+	assert_false(is_given_all(&g, &other, now));
+}
+
 /* Another listener at the same place starts anew. */
 static void test_listeners_are_apart(void **state)
 {
@@ -421,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_pause_keeps_the_budget),
 		cmocka_unit_test(test_growth_ends_the_budget),
 		cmocka_unit_test(test_hash_against_share),
+		cmocka_unit_test(test_given_all),
 		cmocka_unit_test(test_listeners_are_apart),
 	};
 
