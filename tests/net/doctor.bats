@@ -473,6 +473,9 @@ nat_chain() { # HOOK
 	at_server nft 'add chain inet f in { type filter hook input priority 0; }'
 	for rule in "tcp flags & (fin|syn|rst|ack) != syn ct state new drop" \
 		"ct state new tcp flags != syn counter reject" \
+		"tcp flags != syn ct state == new drop" \
+		"tcp flags != syn ct state != established drop" \
+		"tcp flags & (syn|ack) == ack ct state new drop" \
 		"tcp flags ! syn ct state new,untracked drop"; do
 		# shellcheck disable=SC2086 # nft takes words
 		provoke acks_refused limited nft add rule inet f in $rule
@@ -493,6 +496,9 @@ nat_chain() { # HOOK
 	for rule in "ct state invalid drop" "ct state new drop" \
 		"tcp flags != syn ct state established drop" \
 		"tcp flags == syn ct state new drop" \
+		"tcp flags & (syn|ack) == (syn|ack) ct state new drop" \
+		"tcp flags != syn ct state != new drop" \
+		"tcp flags != fin ct state new drop" \
 		"tcp flags ! ack ct state new drop" \
 		"tcp flags & (fin|syn|rst|ack) != ack ct state new drop" \
 		"tcp flags != syn ct state ! new drop" \

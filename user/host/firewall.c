@@ -197,7 +197,7 @@ struct rule_reading {
 	enum loaded loaded;
 	__u32 mask; /* of what was loaded */
 	bool other_proto; /* the rule is for one that is not TCP */
-	bool not_syn; /* for segments without SYN, or with more than that */
+	bool not_syn; /* for an ACK, and for no SYN */
 	bool new; /* for the first packet that conntrack sees */
 	bool drops;
 	bool matters;
@@ -280,6 +280,7 @@ static bool is_drop(const struct nlattr *datum)
 }
 
 #define TCP_SYN 0x02
+#define TCP_ACK 0x10
 #define STATE_NEW (1U << (IP_CT_NEW + 1)) /* NF_CT_STATE_BIT() */
 
 /* iptables over nftables: "--ctstate NEW". */
@@ -299,10 +300,23 @@ static bool matches_new(const struct expression *e)
 	       info->state_mask & STATE_NEW;
 }
 
+/* Whether what was loaded, were it @loaded, passes the comparison. */
+static bool agrees(const struct expression *e, const struct rule_reading *r,
+		   __u32 loaded, __u32 value)
+{
+	bool equal = (loaded & r->mask) == value;
+
+	switch (be32_of(e, NFTA_CMP_OP)) {
+	case NFT_CMP_EQ:
+		return equal;
+	case NFT_CMP_NEQ:
+		return !equal;
+	}
+	return false;
+}
+
 static void read_comparison(const struct expression *e, struct rule_reading *r)
 {
-	bool equal = be32_of(e, NFTA_CMP_OP) == NFT_CMP_EQ;
-	bool differ = be32_of(e, NFTA_CMP_OP) == NFT_CMP_NEQ;
 	__u32 value;
 
 	if (!read_value(e->attr[NFTA_CMP_DATA], &value))
@@ -311,14 +325,14 @@ static void read_comparison(const struct expression *e, struct rule_reading *r)
 	case LOADED_OTHER:
 		break;
 	case LOADED_PROTO:
-		r->other_proto |= equal && value != IPPROTO_TCP;
+		r->other_proto |= !agrees(e, r, IPPROTO_TCP, value);
 		break;
 	case LOADED_TCP_FLAGS:
-		r->not_syn |= (differ && value == TCP_SYN) ||
-			      (equal && !value && r->mask == TCP_SYN);
+		r->not_syn |= agrees(e, r, TCP_ACK, value) &&
+			      !agrees(e, r, TCP_SYN, value);
 		break;
 	case LOADED_STATE:
-		r->new |= differ && !value && r->mask & STATE_NEW;
+		r->new |= agrees(e, r, STATE_NEW, value);
 		break;
 	}
 }
@@ -334,7 +348,7 @@ static void read_expression(const char *name, const struct expression *e,
 	if (!strcmp(name, "cmp"))
 		read_comparison(e, r);
 	r->loaded = loads(name, e);
-	r->mask = 0;
+	r->mask = ~0U;
 	if (!strcmp(name, "match"))
 		r->new |= matches_new(e);
 	else if (!strcmp(name, "reject"))
