@@ -21,12 +21,17 @@ stage enum verdict screen(struct packet *p)
 	return UNDECIDED;
 }
 
+stage int has_drop_limit(const struct syn *s)
+{
+	return s->policy.over_source == OVER_drop ||
+	       s->policy.over_prefix == OVER_drop;
+}
+
 /* Whether there is more to decide than what pressure and the class say. */
 stage int wants_look(const struct syn *s)
 {
 	return s->blocked || s->policy.answer == ANSWER_always ||
-	       s->policy.over_source == OVER_drop ||
-	       s->policy.over_prefix == OVER_drop ||
+	       has_drop_limit(s) ||
 	       (s->data_len && (s->policy.early != EARLY_any ||
 				s->policy.early_max || s->policy.replay));
 }

@@ -211,20 +211,21 @@ stage enum relief over_limits(const struct syn *s, const struct heard *h,
 			      const struct secrets *secrets, __u64 now)
 {
 	int forged = s->class == SYN_COOKIE || s->class == SYN_BAD_LENGTH;
+	__u64 source = source_of(s->family, &s->path);
+	__u64 prefix = prefix_of(s->family, &s->path);
 	enum relief relief = RELIEF_PASS;
 
 	if (s->allowed || s->proven)
 		return RELIEF_PASS;
 	if ((h->share || s->policy.over_prefix == OVER_drop) &&
-	    !is_within(LIMIT_PREFIX_SYN, prefix_of(s->family, &s->path), t->prefix_syn, secrets,
-		       now))
+	    !is_within(LIMIT_PREFIX_SYN, prefix, t->prefix_syn, secrets, now))
 		relief = s->policy.over_prefix == OVER_drop ?
 				 RELIEF_PREFIX_LIMIT :
 				 RELIEF_ANSWER;
 	if ((h->share || s->policy.over_source == OVER_drop) &&
-	    (!is_within(LIMIT_SOURCE_SYN, source_of(s->family, &s->path), t->source_syn, secrets,
+	    (!is_within(LIMIT_SOURCE_SYN, source, t->source_syn, secrets,
 			now) ||
-	     (forged && !is_within(LIMIT_SOURCE_FORGED, source_of(s->family, &s->path),
+	     (forged && !is_within(LIMIT_SOURCE_FORGED, source,
 				   t->source_forged, secrets, now))))
 		relief = s->policy.over_source == OVER_drop ?
 				 RELIEF_SOURCE_LIMIT :
@@ -232,12 +233,6 @@ stage enum relief over_limits(const struct syn *s, const struct heard *h,
 	if (relief && is_proven_source(s, now))
 		return RELIEF_PASS;
 	return relief;
-}
-
-stage int has_drop_limit(const struct syn *s)
-{
-	return s->policy.over_source == OVER_drop ||
-	       s->policy.over_prefix == OVER_drop;
 }
 
 /* What becomes of a SYN that is ours and has a listener. */
@@ -255,9 +250,9 @@ stage enum relief relief_of(const struct syn *s, const struct heard *h,
 			return RELIEF_PASS;
 		return RELIEF_BUDGET;
 	}
-	/* A limit that answers has no say then: its buckets lie far apart, and
-	 * take their time. */
 	answered = is_answered(s, h, now, burst);
+	/* Limits that answer need not be asked: their buckets lie far apart,
+	 * and each is a wait for memory. */
 	if (answered && !has_drop_limit(s))
 		return RELIEF_ANSWER;
 	relief = over_limits(s, h, t, secrets, now);
