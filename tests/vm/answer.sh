@@ -53,14 +53,16 @@ takes_acks() { grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; }
 # What both ends agreed on.
 agreed() { jq -c '[.client, .server | del(.syn_data, .resent)]'; }
 
+opened() { # PORT ADDRESS BYTES [WAY]...
+	in_client ip tcp_metrics flush all
+	in_client tfo.py ask "$2" "$1" "$3" info=1 "${@:4}" | agreed >"/tmp/$1"
+}
+
 # One connection, answered by the guard, is like one of the kernel's own, and
 # moves 10 MB up and down.
 same_as_the_kernels() { # ADDRESS [WAY]...
-	for port in 9001 8001; do
-		in_client ip tcp_metrics flush all
-		in_client tfo.py ask "$1" $port 10000000 info=1 "${@:2}" |
-			agreed >/tmp/$port || return 1
-	done
+	opened 9001 "$1" 64 "${@:2}" || return 1
+	opened 8001 "$1" 10000000 "${@:2}" || return 1
 	echo "$*: $(cat /tmp/8001), the kernel's own: $(cat /tmp/9001)"
 	grep -q mss /tmp/8001 && cmp -s /tmp/8001 /tmp/9001
 }
