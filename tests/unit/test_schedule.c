@@ -14,6 +14,7 @@
 #define DAY (24 * HOUR)
 #define YEAR (365ULL * DAY)
 #define NOW 1700000000ULL
+#define GAINED 2 /* by what two clocks may err that tell whole seconds */
 
 static const struct schedule daily = { .rotate_every = DAY, .overlap = DAY };
 
@@ -89,8 +90,8 @@ static void test_retirement_comes_before_rotation(void **state)
 	p.now.boot += DAY + 5;
 	p.now.wall += DAY + 5;
 	/* Seen for the first time now, by a process that started late. */
-	EXPECT(&p, &ring, DUE_NOTHING, DAY - 5);
-	p.now.boot += DAY - 5;
+	EXPECT(&p, &ring, DUE_NOTHING, DAY - 5 + GAINED);
+	p.now.boot += DAY - 5 + GAINED;
 	EXPECT(&p, &ring, DUE_RETIRE, 0);
 	memset(&ring.slot[KEY_previous], 0, sizeof(struct key));
 	EXPECT(&p, &ring, DUE_ROTATE, 0);
@@ -142,12 +143,12 @@ static void test_clock_steps_do_not_matter(void **state)
 		struct keyring ring = with_previous(NOW, HOUR);
 		struct process p = start(NOW + 10, 1000);
 
-		EXPECT(&p, &ring, DUE_NOTHING, HOUR - 10);
+		EXPECT(&p, &ring, DUE_NOTHING, HOUR - 10 + GAINED);
 		p.now.wall += (__u64)steps[i];
-		EXPECT(&p, &ring, DUE_NOTHING, HOUR - 10);
+		EXPECT(&p, &ring, DUE_NOTHING, HOUR - 10 + GAINED);
 		p.now.boot += 100; /* suspended or not */
-		EXPECT(&p, &ring, DUE_NOTHING, HOUR - 110);
-		p.now.boot += HOUR - 110;
+		EXPECT(&p, &ring, DUE_NOTHING, HOUR - 110 + GAINED);
+		p.now.boot += HOUR - 110 + GAINED;
 		EXPECT(&p, &ring, DUE_RETIRE, 0);
 	}
 }
@@ -167,9 +168,14 @@ static void test_a_clock_that_was_behind_at_the_start(void **state)
 static void test_what_passed_while_nothing_ran(void **state)
 {
 	struct keyring ring = with_previous(NOW, DAY);
-	struct process p = start(NOW + DAY, 3); /* just booted */
+	struct process p = start(NOW + DAY + 1, 3); /* just booted */
 
 	(void)state;
+	/* Made late in its second, seen early in this one, ... */
+	EXPECT(&p, &ring, DUE_NOTHING, 1);
+	p.now.boot++; /* ... a moment later: not a day old */
+	EXPECT(&p, &ring, DUE_RETIRE, 0);
+	p = start(NOW + DAY + GAINED, 3);
 	EXPECT(&p, &ring, DUE_RETIRE, 0);
 }
 

@@ -45,6 +45,10 @@ static __u64 jitter(const struct schedule *schedule, __u64 id)
 	return id % (most + 1);
 }
 
+/* By how much a key may be younger than it looks: it is first seen by one clock,
+ * and from then on by another, and each tells whole seconds. */
+#define GAINED 2
+
 static __u64 left(__u64 of, __u64 age)
 {
 	return age < of ? of - age : 0;
@@ -67,7 +71,9 @@ enum due schedule_due(const struct schedule *schedule,
 			overlap = schedule->overlap;
 		else if (!overlap)
 			return DUE_NOTHING;
-		*wait = left(overlap, age_of(&seen->slot[KEY_previous], boot));
+		/* A promise: cookies are out that count on the whole of it. */
+		*wait = left(overlap + GAINED,
+			     age_of(&seen->slot[KEY_previous], boot));
 		return *wait ? DUE_NOTHING : DUE_RETIRE;
 	}
 	if (!schedule->rotate_every)
