@@ -6,10 +6,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "accept.skel.h"
+#include "guard.h"
+#include "pinned.h"
 #include "pins.h"
 #include "program.h"
 #include "tc.h"
@@ -216,16 +219,56 @@ void acceptor_withhold(struct tables *t)
 	t->n_rows = kept;
 }
 
-static bool is_wanted(const struct acceptor_device *wanted, size_t n,
-		      unsigned int ifindex)
+struct devices {
+	unsigned int except; /* a guard that goes */
+	__u32 *ifindex;
+	size_t n;
+};
+
+static int add_device(struct devices *devices, __u32 ifindex)
 {
-	for (size_t i = 0; i < n; i++)
-		if (wanted[i].ifindex == ifindex)
+	void *more = realloc(devices->ifindex,
+			     (devices->n + 1) * sizeof(*devices->ifindex));
+
+	if (!more)
+		return -ENOMEM;
+	devices->ifindex = more;
+	devices->ifindex[devices->n++] = ifindex;
+	return 0;
+}
+
+/* The devices that own addresses behind one guard. */
+static int add_devices(unsigned int ifindex, void *arg)
+{
+	const struct devices *devices = arg;
+	struct tables tables = { 0 };
+	struct guard_record record;
+	int err;
+
+	if (ifindex == devices->except)
+		return 0;
+	err = pinned_record(ifindex, &record, NULL);
+	if (!err && record.settings.can_answer)
+		err = guard_tables(ifindex, &tables);
+	for (size_t i = 0; !err && i < tables.n_rows; i++)
+		if (tables.rows[i].link.ifindex)
+			err = add_device(arg, tables.rows[i].link.ifindex);
+	tables_free(&tables);
+	/* Without its pins nothing is known of it; what can't be read may
+	 * answer. */
+	return err == -ENOENT ? 0 : err;
+}
+
+static bool is_wanted(const struct devices *wanted, __u32 ifindex)
+{
+	for (size_t i = 0; i < wanted->n; i++)
+		if (wanted->ifindex[i] == ifindex)
 			return true;
 	return false;
 }
 
-int acceptor_keep(const struct acceptor_device *wanted, size_t n)
+/* Takes it off every device but these. */
+static int keep(const struct devices *wanted)
 {
 	int devices = pins_open(0, PIN_DEVICES), err = 0;
 	__u32 key, next, made, *at = NULL;
@@ -234,7 +277,7 @@ int acceptor_keep(const struct acceptor_device *wanted, size_t n)
 		return devices == -ENOENT ? 0 : devices;
 	while (!err && !bpf_map_get_next_key(devices, at, &next)) {
 		key = next;
-		if (is_wanted(wanted, n, key) ||
+		if (is_wanted(wanted, key) ||
 		    bpf_map_lookup_elem(devices, &key, &made)) {
 			at = &key;
 			continue;
@@ -245,6 +288,15 @@ int acceptor_keep(const struct acceptor_device *wanted, size_t n)
 		at = NULL; /* from the start: the key is gone */
 	}
 	close(devices);
+	return err;
+}
+
+int acceptor_tidy(unsigned int except)
+{
+	struct devices wanted = { .except = except };
+	int err = pins_each(add_devices, &wanted) ?: keep(&wanted);
+
+	free(wanted.ifindex);
 	return err;
 }
 

@@ -40,13 +40,9 @@ int acceptor_is_on(const struct tables *);
  * is ours, so that nothing there is answered. */
 void acceptor_withhold(struct tables *);
 
-/* A device that needs it. */
-struct acceptor_device {
-	unsigned int ifindex;
-};
-
-/* Takes it off every device but these. */
-int acceptor_keep(const struct acceptor_device *, size_t n);
+/* Takes it off every device that no guard needs: where none that answers is left,
+ * nor is what takes its ACKs. @except: a guard that goes, or 0. */
+int acceptor_tidy(unsigned int except);
 
 /* Takes it off the devices of @iface where nobody remembers it, for the pins of
  * this network namespace are lost. */

@@ -249,6 +249,22 @@ out:
 	return err;
 }
 
+int interface_find(const char *name, struct interface *iface, struct fault *f)
+{
+	int err = interface_read(name, iface);
+
+	if (err == -ENODEV) {
+		fault_advise(f, "see \"ip link\" for the interfaces of this "
+				"network namespace");
+		return fault_fail(f, EXIT_FAILED, err,
+				  "there is no such interface");
+	}
+	if (err)
+		return fault_fail(f, EXIT_FAILED, err, "rtnetlink: %s",
+				  strerror(-err));
+	return 0;
+}
+
 void interface_free(struct interface *iface)
 {
 	tables_free(&iface->tables);
@@ -306,6 +322,12 @@ bool interface_sends_back(const struct interface *iface)
 
 	interface_driver(iface->name, driver);
 	return strcmp(driver, "veth") || iface->mtu_max != VETH_MTU_MAX;
+}
+
+bool interface_loses_answers(const struct interface *iface,
+			     enum attach_mode mode)
+{
+	return mode != ATTACH_skb && !interface_sends_back(iface);
 }
 
 bool interface_has_any_mac(const struct interface *iface)

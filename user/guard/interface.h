@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "fault.h"
 #include "tables.h"
 
 struct interface {
@@ -22,8 +23,10 @@ struct interface {
 	struct tables tables;
 };
 
-/* -ENODEV where there is none of that name. Free with interface_free(). */
+/* -ENODEV where there is none of that name; the second fills the fault. Free
+ * with interface_free(). */
 int interface_read(const char *name, struct interface *);
+int interface_find(const char *name, struct interface *, struct fault *);
 void interface_free(struct interface *);
 
 /* Whether frames start with an Ethernet header, with an IP header, or with
@@ -43,6 +46,10 @@ bool interface_strips_vlans(const char *name);
  * nobody, or veth_xdp_xmit() drops it.
  */
 bool interface_sends_back(const struct interface *);
+
+/* Whether that of a guard in this mode is lost: the generic one sends it as the
+ * stack does. */
+bool interface_loses_answers(const struct interface *, enum attach_mode);
 
 /* The driver's name ("veth", "virtio_net"); empty where it tells none. */
 void interface_driver(const char *name, char driver[32]);
