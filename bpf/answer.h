@@ -17,6 +17,7 @@
 #include "offer.h"
 #include "packet.h"
 #include "parse.h"
+#include "prove.h"
 #include "relieve.h"
 #include "secret.h"
 #include "syncookie.h"
@@ -72,6 +73,14 @@ stage __u32 answer_end(const struct packet *p, __u32 options)
 	       TCP_HEADER + options_len(options);
 }
 
+/* Where the listener's key is the ring's, prove has made it already. */
+stage __u64 fresh_cookie(const struct syn *s, const struct siphash_key *key)
+{
+	if (!key_is_empty(&s->current) && key_equal(&s->current, key))
+		return s->made;
+	return cookie_for(s, key);
+}
+
 /* What the request is to remember, and what the SYN-ACK says of it. */
 __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 {
@@ -112,8 +121,8 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 		return v;
 	}
 	if (!s->allowed &&
-	    !is_within(LIMIT_PREFIX_ANSWERS, prefix_of(s->family, &s->path), t->prefix_answers,
-		       secrets, now) &&
+	    !is_within(LIMIT_PREFIX_ANSWERS, prefix_of(s->family, &s->path),
+		       t->prefix_answers, secrets, now) &&
 	    !is_proven_source(s, now))
 		return V_answer_ceiling;
 
@@ -155,12 +164,12 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 						   syncookie_mss_index(o.mss)));
 	r->mss = offered_mss(ctx, s, h, t);
 	r->wscale = o.rcv_wscale;
-	if (h->has_key && (v == V_answer_request || v == V_answer_forged ||
+	if (h->n_keys && (v == V_answer_request || v == V_answer_forged ||
 			   (v == V_answer_downgraded && h->unheld))) {
 		both |= OFFER_COOKIE;
 		if (s->tfo_header == TFO_HEADER_EXP)
 			both |= OFFER_COOKIE_EXP;
-		r->cookie = tfo_cookie(&h->key, &s->path, flow.path_words);
+		r->cookie = fresh_cookie(s, &h->keys[0]);
 	}
 	/* Else all of it fits, for it is what the SYN asked for. */
 	if (!settings.may_resize && answer_end(&w->packet, both) > w->packet.len)

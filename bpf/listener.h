@@ -23,7 +23,6 @@
 #include "relieve.h"
 #include "window.h"
 
-#define CONTEXT_KEYS 2
 
 /* The device that the frame's tags say it is for. */
 stage struct link *link_of(const struct syn *s)
@@ -131,34 +130,17 @@ stage int is_in(const struct keyring *ring, const struct siphash_key *key)
 }
 
 /*
- * Does a key of @kernel, the keys of a listener or of the namespace, fit the
- * cookie? Even the key of all zeros, which the ring never holds, does where it
- * is the kernel's: the guard is not to be stricter than the kernel.
+ * Does one of its keys, or of the namespace where it has none, fit the cookie?
+ * Even the key of all zeros, which the ring never holds, does where it is the
+ * kernel's: the guard is not to be stricter than the kernel.
  */
-stage int context_fits(const struct syn *s, const struct keyring *ring,
-		       const struct tcp_fastopen_context *kernel)
+stage int listener_fits(const struct syn *s, const struct keyring *ring,
+			const struct heard *h)
 {
-	struct {
-		siphash_key_t key[CONTEXT_KEYS];
-	} copy;
-	int num;
-
-	if (!kernel)
-		return 0;
-	num = kernel->num;
-	/* Copied and not read in place: on 6.1 the verifier refuses the latter
-	 * ("Type 'siphash_key_t' is not a struct"). */
-	if (bpf_core_read(&copy, sizeof(copy), &kernel->key))
-		return 0;
-	for (int i = 0; i < CONTEXT_KEYS; i++) {
-		struct siphash_key key = {
-			.k0 = copy.key[i].key[0],
-			.k1 = copy.key[i].key[1],
-		};
-
-		if (i < num && !is_in(ring, &key) && cookie_fits(s, &key))
+	for (__u32 i = 0; i < LISTENER_KEYS; i++)
+		if (i < h->n_keys && !is_in(ring, &h->keys[i]) &&
+		    cookie_for(s, &h->keys[i]) == s->cookie)
 			return 1;
-	}
 	return 0;
 }
 
@@ -171,14 +153,21 @@ stage int takes_all(const struct tcp_sock *listener,
 	       BPF_CORE_READ_BITFIELD(listener, fastopen_no_cookie);
 }
 
-/* Its own keys replace the namespace's altogether. */
-stage const struct tcp_fastopen_context *
-keys_of(const struct tcp_sock *listener, const struct netns_ipv4 *ipv4)
+/*
+ * Its own keys replace the namespace's altogether. Copied and not read in place:
+ * on 6.1 the verifier refuses the latter ("Type 'siphash_key_t' is not a
+ * struct").
+ */
+stage void hear_keys(const struct tcp_sock *listener,
+		     const struct netns_ipv4 *ipv4, struct heard *h)
 {
-	const struct tcp_fastopen_context *own =
+	const struct tcp_fastopen_context *keys =
 		listener->inet_conn.icsk_accept_queue.fastopenq.ctx;
 
-	return own ?: ipv4->tcp_fastopen_ctx;
+	if (!keys)
+		keys = ipv4->tcp_fastopen_ctx;
+	if (keys && !bpf_core_read(&h->keys, sizeof(h->keys), &keys->key))
+		h->n_keys = keys->num;
 }
 
 /*
@@ -188,12 +177,8 @@ keys_of(const struct tcp_sock *listener, const struct netns_ipv4 *ipv4)
  */
 stage int is_held(const struct syn *s, const struct keyring *ring,
 		  const struct tcp_sock *listener,
-		  const struct netns_ipv4 *ipv4)
+		  const struct netns_ipv4 *ipv4, struct heard *h)
 {
-	const struct tcp_fastopen_context *kernel = keys_of(listener, ipv4);
-	struct {
-		siphash_key_t key[CONTEXT_KEYS];
-	} copy;
 	enum key_slot slot = s->as == V_valid_current  ? KEY_current :
 			     s->as == V_valid_previous ? KEY_previous :
 							 KEY_staged;
@@ -201,21 +186,22 @@ stage int is_held(const struct syn *s, const struct keyring *ring,
 
 	if (takes_all(listener, ipv4))
 		return 1;
-	if (!kernel || !ring ||
-	    bpf_core_read(&copy, sizeof(copy), &kernel->key))
+	hear_keys(listener, ipv4, h);
+	if (!h->n_keys || !ring)
 		return 0;
 	k0 = ring->slot[slot].secret.k0;
 	k1 = ring->slot[slot].secret.k1;
-	first = (copy.key[0].key[0] ^ k0) | (copy.key[0].key[1] ^ k1);
-	second = (copy.key[1].key[0] ^ k0) | (copy.key[1].key[1] ^ k1);
-	return !first || (kernel->num > 1 && !second);
+	first = (h->keys[0].k0 ^ k0) | (h->keys[0].k1 ^ k1);
+	second = (h->keys[1].k0 ^ k0) | (h->keys[1].k1 ^ k1);
+	return !first || (h->n_keys > 1 && !second);
 }
 
 /* tcp_try_fastopen(): would the listener take this SYN's data or its cookie? */
 stage enum verdict listener_accepts(const struct syn *s,
 				    const struct keyring *ring,
 				    const struct tcp_sock *listener,
-				    const struct netns_ipv4 *ipv4)
+				    const struct netns_ipv4 *ipv4,
+				    const struct heard *h)
 {
 	const struct fastopen_queue *queue =
 		&listener->inet_conn.icsk_accept_queue.fastopenq;
@@ -229,12 +215,9 @@ stage enum verdict listener_accepts(const struct syn *s,
 		return V_data_accepted;
 	if (s->class != SYN_COOKIE)
 		return UNDECIDED;
-	if (queue->ctx)
-		return context_fits(s, ring, queue->ctx) ? V_valid_listener :
-							   UNDECIDED;
-	return context_fits(s, ring, ipv4->tcp_fastopen_ctx) ?
-		       V_valid_namespace :
-		       UNDECIDED;
+	if (!listener_fits(s, ring, h))
+		return UNDECIDED;
+	return queue->ctx ? V_valid_listener : V_valid_namespace;
 }
 
 /* Its queues, which say whether there is pressure. */
@@ -298,7 +281,6 @@ stage void hear_offer(const struct syn *s, const struct tcp_sock *listener,
 		      __u64 now, struct heard *h)
 {
 	const struct sock *sk = (const struct sock *)listener;
-	const struct tcp_fastopen_context *keys;
 
 	h->can_answer = settings.can_answer &&
 			s->policy.answer != ANSWER_never &&
@@ -319,11 +301,6 @@ stage void hear_offer(const struct syn *s, const struct tcp_sock *listener,
 	h->mss = listener->rx_opt.user_mss;
 	h->space = receive_space(sk);
 	h->wscale = receive_wscale(sk, ipv4, t);
-	if (!h->tfo_limit)
-		return;
-	keys = keys_of(listener, ipv4);
-	if (keys && !bpf_core_read(&h->key, sizeof(h->key), &keys->key))
-		h->has_key = 1;
 }
 
 /* By tag, MAC, address and routing table: for this host's own stack? */
@@ -390,7 +367,7 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 	h->self = (__u64)listener;
 	hear_queues(listener, ipv4, t, h);
 	h->share = share_of(h, t);
-	if (s->proven && h->tfo_room && !is_held(s, ring, listener, ipv4)) {
+	if (s->proven && h->tfo_room && !is_held(s, ring, listener, ipv4, h)) {
 		h->tfo_room = 0;
 		h->unheld = 1;
 	}
@@ -407,8 +384,11 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 
 	if (!is_ours(ctx, s, h))
 		return V_not_ours;
+	/* Of a proven one is_held has. */
+	if (!s->proven && h->tfo_limit)
+		hear_keys(listener, ipv4, h);
 	if (!s->proven && would_touch(s) && !is_overruled(s)) {
-		s->as = listener_accepts(s, ring, listener, ipv4);
+		s->as = listener_accepts(s, ring, listener, ipv4, h);
 		s->proven = s->as == V_valid_listener ||
 			    s->as == V_valid_namespace;
 	}
@@ -437,8 +417,8 @@ stage void assume(const struct syn *s, struct heard *h)
 	h->wscale = 7;
 	ring = ring_in_force();
 	if (ring && !key_is_empty(&ring->slot[KEY_current].secret)) {
-		h->key = ring->slot[KEY_current].secret;
-		h->has_key = 1;
+		h->keys[0] = ring->slot[KEY_current].secret;
+		h->n_keys = 1;
 	}
 }
 

@@ -81,6 +81,8 @@ struct syn {
 	undecided_u8 is_signed;
 
 	/* What is found out about it. */
+	struct siphash_key current; /* of the ring, if it was tried; else zero */
+	__u64 made; /* the cookie that key makes */
 	undecided_u8 allowed; /* its source is on the allow list */
 	undecided_u8 blocked; /* or on the block list */
 	undecided_u8 proven; /* its cookie proves its address */
@@ -97,6 +99,8 @@ enum relief {
 	RELIEF_PREFIX_LIMIT,
 };
 
+#define LISTENER_KEYS 2 /* TCP_FASTOPEN_KEY_MAX */
+
 /* What a listener says, and what its answer would offer. */
 struct heard {
 	/* The share of unproven SYNs that are to be answered, in 1/256. */
@@ -110,10 +114,11 @@ struct heard {
 	undecided_u8 relief; /* enum relief */
 	undecided_u8 can_answer; /* the kernel would take the ACK */
 	undecided_u8 can_challenge; /* else: its client may be challenged */
-	undecided_u8 has_key;
 	undecided_u8 unheld; /* the ring's key that fits is none of its own */
 	__u64 self; /* tells listeners apart */
-	struct siphash_key key; /* which its cookies are made with */
+	/* Its cookies are made with the first, and taken by both. */
+	struct siphash_key keys[LISTENER_KEYS];
+	__u32 n_keys; /* 0: none, or not asked for */
 	__u32 options; /* OFFER_ bits that its sysctls allow */
 	__u32 ifindex; /* of the device that owns the address */
 	__u32 mss; /* the most that it may offer; 0: what the MTU allows */

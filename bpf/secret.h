@@ -36,7 +36,7 @@ struct {
 
 stage const struct secrets *secrets_at(__u64 now)
 {
-	__u64 epoch = now / SYNCOOKIE_EPOCH_NS + 1;
+	__u64 epoch = (now >> SYNCOOKIE_EPOCH_SHIFT) + 1;
 	const struct siphash_key *from;
 	struct secrets *s;
 	__u32 zero = 0;

@@ -36,7 +36,7 @@
 #include "fastopen.h"
 #include "siphash.h"
 
-#define SYNCOOKIE_EPOCH_NS 32000000000ULL
+#define SYNCOOKIE_EPOCH_SHIFT 35 /* an epoch: 2^35 ns, 34 seconds */
 #define SYNCOOKIE_EPOCHS 2
 #define SYNCOOKIE_NO_WSCALE 15
 

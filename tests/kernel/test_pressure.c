@@ -458,7 +458,7 @@ static void test_share_rises_between_the_marks(void **state)
 	set_tuning(t);
 	/* Such a period, at the start of an epoch of hashes: see share.h. */
 	while ((((__u32)(now / PERIOD) * 0x9e3779b1U) >> 24) >= 24 ||
-	       now % (32 * SECOND) > 20 * SECOND)
+	       now % (1ULL << 35) > 20 * SECOND)
 		pass_time(PERIOD);
 	half_open(&s, LO);
 	for (unsigned int q = LO; q <= HI; q += 4) {
@@ -1123,16 +1123,17 @@ static void test_offer_follows_sysctls(void **state)
 
 static void test_offer_follows_the_listener(void **state)
 {
+	static const unsigned char key[16] = "a listener's own";
 	struct server own_key = serve(0, BACKLOG, 16);
 	struct server without = serve(0, BACKLOG, 0), s;
 	static const int buffers[] = { 2048, 8192, 20000, 100000 };
 	static const int sizes[] = { 536, 1000, 1400 };
 
 	(void)state;
-	set_option(&own_key, IPPROTO_TCP, TCP_FASTOPEN_KEY_OPT,
-		   &frame_keys[FRAME_KEY_OTHER], sizeof(struct siphash_key));
+	set_option(&own_key, IPPROTO_TCP, TCP_FASTOPEN_KEY_OPT, key, sizeof(key));
 	expect_kernels_offer(&own_key, "mss tfo", "own key");
 	expect_kernels_offer(&own_key, "mss exp", "own key");
+	expect_kernels_offer(&own_key, "mss tfo:other", "own key, forged");
 	expect_kernels_offers(&without, "no Fast Open");
 	close(own_key.fd);
 	close(without.fd);
