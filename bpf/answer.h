@@ -165,7 +165,7 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	r->mss = offered_mss(ctx, s, h, t);
 	r->wscale = o.rcv_wscale;
 	if (h->n_keys && (v == V_answer_request || v == V_answer_forged ||
-			   (v == V_answer_downgraded && h->unheld))) {
+			  (v == V_answer_downgraded && h->unheld))) {
 		both |= OFFER_COOKIE;
 		if (s->tfo_header == TFO_HEADER_EXP)
 			both |= OFFER_COOKIE_EXP;

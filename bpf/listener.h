@@ -23,7 +23,6 @@
 #include "relieve.h"
 #include "window.h"
 
-
 /* The device that the frame's tags say it is for. */
 stage struct link *link_of(const struct syn *s)
 {
@@ -384,8 +383,8 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 
 	if (!is_ours(ctx, s, h))
 		return V_not_ours;
-	/* Of a proven one is_held has. */
-	if (!s->proven && h->tfo_limit)
+	/* Of a proven one is_held has; who shows no option gets no cookie. */
+	if (!s->proven && h->tfo_limit && s->tfo_bytes)
 		hear_keys(listener, ipv4, h);
 	if (!s->proven && would_touch(s) && !is_overruled(s)) {
 		s->as = listener_accepts(s, ring, listener, ipv4, h);
