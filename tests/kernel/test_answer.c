@@ -159,7 +159,7 @@ static struct syncookie cookie_of(const struct agreed *a, bool ipv6,
 				  const struct syncookie_flow *flow, __u64 now)
 {
 	struct siphash_key secret =
-		syncookie_secret(&master, (now >> 35) + 1);
+		syncookie_secret(&master, (now >> SYNCOOKIE_EPOCH_SHIFT) + 1);
 	struct syncookie_options o = {
 		.mss = (__u16)(a->mss ?: ipv6 ? 1220 : 536),
 		.snd_wscale = offers(a, "ws") ? (__u8)a->scale : 15,

@@ -39,6 +39,7 @@
 #include "listeners.h"
 #include "locals.h"
 #include "ports.h"
+#include "syncookie.h"
 #include "tables.h"
 
 #define SECOND 1000000000ULL
@@ -458,7 +459,7 @@ static void test_share_rises_between_the_marks(void **state)
 	set_tuning(t);
 	/* Such a period, at the start of an epoch of hashes: see share.h. */
 	while ((((__u32)(now / PERIOD) * 0x9e3779b1U) >> 24) >= 24 ||
-	       now % (1ULL << 35) > 20 * SECOND)
+	       now % (1ULL << SYNCOOKIE_EPOCH_SHIFT) > 20 * SECOND)
 		pass_time(PERIOD);
 	half_open(&s, LO);
 	for (unsigned int q = LO; q <= HI; q += 4) {

@@ -3,7 +3,8 @@
  * When a ring is due. Times in a ring are of the wall clock, which may be set
  * forwards and backwards; so it is asked once, when a key is first seen, how old
  * the key is, and CLOCK_BOOTTIME, which counts while suspended and is never
- * set, tells its age from then on.
+ * set, tells its age from then on. Both in whole seconds, so a previous key is
+ * retired up to two late, never early.
  */
 #ifndef TFOGUARD_SCHEDULE_H
 #define TFOGUARD_SCHEDULE_H
