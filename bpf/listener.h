@@ -383,7 +383,8 @@ stage enum verdict look_at(struct xdp_md *ctx, const struct bytes *bytes,
 
 	if (!is_ours(ctx, s, h))
 		return V_not_ours;
-	/* Of a proven one is_held has; who shows no option gets no cookie. */
+	/* Of a proven one is_held has, if there is room for it; else its answer
+	 * brings no cookie, nor does that of who shows no option. */
 	if (!s->proven && h->tfo_limit && s->tfo_bytes)
 		hear_keys(listener, ipv4, h);
 	if (!s->proven && would_touch(s) && !is_overruled(s)) {
