@@ -98,6 +98,7 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	const struct heard *h;
 	const struct syn *s;
 	struct asked asked;
+	undecided_u8 wanted; /* OFFER_ bits */
 	__u32 least, both;
 	struct reply *r;
 	void *tcp;
@@ -126,10 +127,12 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	    !is_proven_source(s, now))
 		return V_answer_ceiling;
 
-	asked_walk(&bytes, tcp + TCP_HEADER, s->header_len - TCP_HEADER, &asked);
-	both = asked.options_asked & h->options;
+	asked_of_syn(&bytes, tcp + TCP_HEADER, s->header_len - TCP_HEADER,
+		     &asked);
+	wanted = asked.options_asked;
+	both = wanted & h->options;
 	least = s->family == FAMILY_ipv4 ? MSS_MIN_IPV4 : MSS_MIN_IPV6;
-	o.mss = asked.options_asked & OFFER_MSS ? asked.mss : least;
+	o.mss = wanted & OFFER_MSS ? asked.mss : least;
 	if (h->mss && h->mss < o.mss)
 		o.mss = h->mss;
 	if (o.mss < least)

@@ -80,4 +80,27 @@ stage void asked_walk(const struct bytes *bytes, void *options, __u32 len,
 	walk(OPTIONS_MAX, asked_step, w);
 }
 
+/* The same of a SYN, whose options are Linux's nearly always: a walk over them
+ * costs as much as a hash. */
+stage void asked_of_syn(const struct bytes *bytes, void *options, __u32 len,
+			struct asked *w)
+{
+	*w = (struct asked){
+		.options = options,
+		.end = bytes->end,
+		.len = len,
+		.at = usual_beginning(bytes, options, len),
+	};
+	if (w->at) {
+		w->options_asked = OFFER_MSS | OFFER_SACK | OFFER_TIMESTAMPS |
+				   OFFER_WSCALE;
+		w->mss = be16(load16(options + 2));
+		w->tsval = load32(options + 8);
+		w->tsecr = load32(options + 12);
+		w->wscale = ((__u8 *)options)[USUAL_LEN - 1];
+	}
+	if (w->at < len)
+		walk(OPTIONS_MAX, asked_step, w);
+}
+
 #endif

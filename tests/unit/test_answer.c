@@ -70,9 +70,22 @@ static void random_options(unsigned char *options, size_t len)
 					       8, 34, 254 };
 	static const unsigned char sizes[] = { [2] = 4, [3] = 3, [4] = 2,
 					       [8] = 10, [34] = 10, [254] = 12 };
+	/* As Linux writes them; zero is any value. */
+	static const unsigned char usual[] = { 2, 4, 0, 0, 4, 2, 8,
+					       10, 0, 0, 0, 0, 0, 0,
+					       0, 0, 1, 3, 3, 0 };
+	size_t at = 0;
 
 	randombytes_buf(options, len);
-	for (size_t at = 0; at + 4 < len;) {
+	if (len >= sizeof(usual) && !randombytes_uniform(4)) {
+		for (size_t i = 0; i < sizeof(usual); i++)
+			if (usual[i])
+				options[i] = usual[i];
+		if (!randombytes_uniform(4))
+			options[randombytes_uniform(sizeof(usual))]++;
+		at = sizeof(usual);
+	}
+	while (at + 4 < len) {
 		unsigned char kind =
 			kinds[randombytes_uniform(sizeof(kinds))];
 		unsigned int size = sizes[kind];
@@ -94,10 +107,12 @@ static void test_asked_against_reference(void **state)
 		size_t len = 4 * randombytes_uniform(11);
 		unsigned char *options = malloc(len ?: 1);
 		struct bytes bytes = { .data = options, .end = options + len };
-		struct asked ours, theirs = { 0 };
+		struct asked ours, quick, theirs = { 0 };
 
 		random_options(options, len);
 		asked_walk(&bytes, options, (__u32)len, &ours);
+		asked_of_syn(&bytes, options, (__u32)len, &quick);
+		assert_memory_equal(&quick, &ours, sizeof(ours));
 		reference(options, (int)len, &theirs);
 		assert_int_equal(ours.options_asked, theirs.options_asked);
 		assert_int_equal(ours.mss, theirs.mss);
