@@ -3,8 +3,10 @@
 # interfaces: alone and chained with another XDP program, exchanged, killed, out
 # of memory, on VLANs, and on a driver of real machines. Prints TAP. Called by
 # tests/vm/run.
-#   guest.sh ROUNDS    how many attaches are killed, and how many exchanged
+#   guest.sh ROUNDS TEST...    how many attaches are killed, and how many
+#                              exchanged; program tests
 rounds=$1
+tests=("${@:2}")
 n=0
 
 ok() { n=$((n + 1)); echo "ok $n - $1"; }
@@ -62,7 +64,7 @@ make_net() {
 }
 
 program_tests() {
-	for test in test_program test_look test_answer test_pressure; do
+	for test in "${tests[@]}"; do
 		if "$test" >/tmp/out 2>&1; then
 			ok "$test: $(grep -c '^ok' /tmp/out) tests"
 		else
