@@ -153,7 +153,8 @@ stage int read_ack(const struct bytes *bytes, struct final_ack *a)
 	if (a->packet.l3 + ip_len > a->packet.l4 + a->header_len)
 		a->data_len = a->packet.l3 + ip_len - a->packet.l4 -
 			      a->header_len;
-	asked_walk(bytes, tcp + TCP_HEADER, a->header_len - TCP_HEADER, &asked);
+	asked_walk(bytes, tcp + TCP_HEADER, a->header_len - TCP_HEADER, 0,
+		   &asked);
 	a->timestamps = (asked.options_asked & OFFER_TIMESTAMPS) &&
 			asked.tsecr;
 	a->is_signed = asked.is_signed;

@@ -99,7 +99,7 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	const struct syn *s;
 	struct asked asked;
 	undecided_u8 wanted; /* OFFER_ bits */
-	__u32 least, both;
+	__u32 least, both, len;
 	struct reply *r;
 	void *tcp;
 
@@ -127,8 +127,9 @@ __attribute__((noinline)) int compose(struct xdp_md *ctx, int v)
 	    !is_proven_source(s, now))
 		return V_answer_ceiling;
 
-	asked_of_syn(&bytes, tcp + TCP_HEADER, s->header_len - TCP_HEADER,
-		     &asked);
+	len = s->header_len - TCP_HEADER;
+	asked_walk(&bytes, tcp + TCP_HEADER, len,
+		   usual_beginning(&bytes, tcp + TCP_HEADER, len), &asked);
 	wanted = asked.options_asked;
 	both = wanted & h->options;
 	least = s->family == FAMILY_ipv4 ? MSS_MIN_IPV4 : MSS_MIN_IPV6;

@@ -69,29 +69,18 @@ static long asked_step(__u32 i, void *state)
 	return WALK_ON;
 }
 
+/* @usual: of usual_beginning, which is read by its places; 0 where there is none
+ * to be expected. */
 stage void asked_walk(const struct bytes *bytes, void *options, __u32 len,
-		      struct asked *w)
+		      __u32 usual, struct asked *w)
 {
 	*w = (struct asked){
 		.options = options,
 		.end = bytes->end,
 		.len = len,
+		.at = usual,
 	};
-	walk(OPTIONS_MAX, asked_step, w);
-}
-
-/* The same of a SYN, whose options are Linux's nearly always: a walk over them
- * costs as much as a hash. */
-stage void asked_of_syn(const struct bytes *bytes, void *options, __u32 len,
-			struct asked *w)
-{
-	*w = (struct asked){
-		.options = options,
-		.end = bytes->end,
-		.len = len,
-		.at = usual_beginning(bytes, options, len),
-	};
-	if (w->at) {
+	if (usual) {
 		w->options_asked = OFFER_MSS | OFFER_SACK | OFFER_TIMESTAMPS |
 				   OFFER_WSCALE;
 		w->mss = be16(load16(options + 2));
@@ -99,7 +88,7 @@ stage void asked_of_syn(const struct bytes *bytes, void *options, __u32 len,
 		w->tsecr = load32(options + 12);
 		w->wscale = ((__u8 *)options)[USUAL_LEN - 1];
 	}
-	if (w->at < len)
+	if (usual < len)
 		walk(OPTIONS_MAX, asked_step, w);
 }
 

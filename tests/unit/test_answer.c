@@ -110,8 +110,10 @@ static void test_asked_against_reference(void **state)
 		struct asked ours, quick, theirs = { 0 };
 
 		random_options(options, len);
-		asked_walk(&bytes, options, (__u32)len, &ours);
-		asked_of_syn(&bytes, options, (__u32)len, &quick);
+		asked_walk(&bytes, options, (__u32)len, 0, &ours);
+		asked_walk(&bytes, options, (__u32)len,
+			   usual_beginning(&bytes, options, (__u32)len),
+			   &quick);
 		assert_memory_equal(&quick, &ours, sizeof(ours));
 		reference(options, (int)len, &theirs);
 		assert_int_equal(ours.options_asked, theirs.options_asked);
