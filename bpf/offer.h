@@ -88,7 +88,7 @@ stage void asked_walk(const struct bytes *bytes, void *options, __u32 len,
 		w->tsecr = load32(options + 12);
 		w->wscale = ((__u8 *)options)[USUAL_LEN - 1];
 	}
-	if (usual < len)
+	if (!usual || usual < len)
 		walk(OPTIONS_MAX, asked_step, w);
 }
 
